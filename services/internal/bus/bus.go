@@ -1,0 +1,239 @@
+package bus
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/tuttihq/tutti/subjects"
+)
+
+// Bus is a connection to NATS with the streams in place. It is safe for use by many
+// goroutines. Close it last, after everything that uses it has stopped.
+type Bus struct {
+	nc    *nats.Conn
+	js    jetstream.JetStream
+	srv   *embedded
+	cfg   Config
+	clock *Clock
+	log   *slog.Logger
+
+	mu          sync.Mutex
+	onReconnect map[int]func()
+	nextHook    int
+	closed      chan struct{}
+}
+
+// Start starts the embedded server or connects to the remote one, and creates or updates
+// the streams of the named services. On an error nothing is left running.
+func Start(ctx context.Context, cfg Config, services []string, log *slog.Logger) (*Bus, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	b := &Bus{cfg: cfg, log: log, onReconnect: map[int]func(){}, closed: make(chan struct{})}
+	if cfg.URL == "" {
+		srv, err := startEmbedded(cfg)
+		if err != nil {
+			return nil, err
+		}
+		b.srv = srv
+	}
+	if err := b.connect(); err != nil {
+		b.Close(ctx)
+		return nil, err
+	}
+	if err := b.prepare(ctx, services); err != nil {
+		b.Close(ctx)
+		return nil, err
+	}
+	return b, nil
+}
+
+func (b *Bus) connect() error {
+	opts := []nats.Option{
+		nats.Name(b.cfg.Name),
+		nats.MaxReconnects(-1),
+		nats.ReconnectWait(reconnectWait),
+		nats.ReconnectJitter(100*time.Millisecond, 500*time.Millisecond),
+		nats.ReconnectBufSize(-1), // what cannot be sent now fails now; callers retry
+		nats.Timeout(connectWait),
+		nats.PingInterval(10 * time.Second),
+		nats.MaxPingsOutstanding(2),
+		nats.ReconnectHandler(func(*nats.Conn) {
+			b.log.Info("nats reconnected")
+			b.reconnected()
+		}),
+		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) {
+			if err != nil {
+				b.log.Warn("nats disconnected", "err", err)
+			}
+		}),
+		nats.ErrorHandler(func(_ *nats.Conn, s *nats.Subscription, err error) {
+			subject := ""
+			if s != nil {
+				subject = s.Subject
+			}
+			b.log.Warn("nats error", "subject", subject, "err", err)
+		}),
+		nats.ClosedHandler(func(*nats.Conn) { close(b.closed) }),
+	}
+	url := b.cfg.URL
+	if b.srv != nil {
+		opts = append(opts, nats.InProcessServer(b.srv.srv))
+	} else if b.cfg.CredentialsFile != "" {
+		opts = append(opts, nats.UserCredentials(b.cfg.CredentialsFile))
+	}
+	nc, err := nats.Connect(url, opts...)
+	if err != nil {
+		return fmt.Errorf("bus: connect to NATS at %q: %w", url, err)
+	}
+	b.nc = nc
+	b.js, err = jetstream.New(nc, jetstream.WithPublishAsyncMaxPending(4096))
+	if err != nil {
+		return fmt.Errorf("bus: jetstream: %w", err)
+	}
+	return nil
+}
+
+func (b *Bus) prepare(ctx context.Context, services []string) error {
+	if err := b.checkMapping(ctx); err != nil {
+		return err
+	}
+	for _, s := range streams(services, b.cfg.Replicas) {
+		if err := b.ensure(ctx, s); err != nil {
+			return err
+		}
+	}
+	b.clock = newClock(b)
+	return b.clock.measure(ctx)
+}
+
+// checkMapping sends a probe through each door's mapping and expects it back under the
+// partition that Go computes.
+func (b *Bus) checkMapping(ctx context.Context) error {
+	probe := subjects.Command{Service: "probe", ID: subjects.NewID(subjects.PrefixCommand, time.Now()), Verb: "probe", Principal: subjects.System}
+	to, err := probe.Subject(subjects.DoorAsk)
+	if err != nil {
+		return err
+	}
+	want, err := probe.Routed(subjects.DoorAsk, b.cfg.Partitions)
+	if err != nil {
+		return err
+	}
+	sub, err := b.nc.SubscribeSync(want)
+	if err != nil {
+		return fmt.Errorf("bus: probe: %w", err)
+	}
+	defer func() { _ = sub.Unsubscribe() }()
+	if err := b.nc.FlushWithContext(withDefault(ctx)); err != nil {
+		return fmt.Errorf("bus: probe: %w", classify(err))
+	}
+	if err := b.nc.Publish(to, nil); err != nil {
+		return fmt.Errorf("bus: probe: %w", classify(err))
+	}
+	if _, err := sub.NextMsg(2 * time.Second); err != nil {
+		src, dst := subjects.Mapping(subjects.DoorAsk, b.cfg.Partitions)
+		return fmt.Errorf("%w: add to the account's mappings: %q: %q (and the same for %q)", ErrMapping, src, dst, subjects.DoorQueue)
+	}
+	return nil
+}
+
+// Address is where NATS tools connect to the embedded server; empty if it listens
+// nowhere or the server is a remote one.
+func (b *Bus) Address() string {
+	if b.srv == nil {
+		return ""
+	}
+	return b.srv.url(b.cfg.Listen)
+}
+
+// Partitions is the number of partitions of this deployment.
+func (b *Bus) Partitions() int { return b.cfg.Partitions }
+
+// MaxPayload is the largest message that the server takes, in bytes.
+func (b *Bus) MaxPayload() int { return int(b.nc.MaxPayload()) }
+
+// Clock is the log's time as this process knows it.
+func (b *Bus) Clock() *Clock { return b.clock }
+
+// Conn gives the connection to the kernel, which subscribes to partitions itself.
+func (b *Bus) Conn() *nats.Conn { return b.nc }
+
+// JetStream gives the JetStream handle to the kernel.
+func (b *Bus) JetStream() jetstream.JetStream { return b.js }
+
+// Ready returns nil if the server answers now.
+func (b *Bus) Ready(ctx context.Context) error {
+	if b.nc == nil || !b.nc.IsConnected() {
+		return fmt.Errorf("%w: not connected to NATS", ErrUnavailable)
+	}
+	if err := b.nc.FlushWithContext(withDefault(ctx)); err != nil {
+		return classify(err)
+	}
+	return nil
+}
+
+// OnReconnect calls f after each reconnection, until the returned function is called. f
+// must not block.
+func (b *Bus) OnReconnect(f func()) (remove func()) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	id := b.nextHook
+	b.nextHook++
+	b.onReconnect[id] = f
+	return func() {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		delete(b.onReconnect, id)
+	}
+}
+
+func (b *Bus) reconnected() {
+	b.mu.Lock()
+	hooks := make([]func(), 0, len(b.onReconnect))
+	for _, f := range b.onReconnect {
+		hooks = append(hooks, f)
+	}
+	b.mu.Unlock()
+	for _, f := range hooks {
+		f()
+	}
+}
+
+// Close drains the connection, then stops the embedded server. It waits until both are
+// done or ctx ends.
+func (b *Bus) Close(ctx context.Context) {
+	if b.clock != nil {
+		b.clock.stop()
+	}
+	if b.nc != nil {
+		if err := b.nc.Drain(); err != nil && !errors.Is(err, nats.ErrConnectionClosed) {
+			b.nc.Close()
+		}
+		select {
+		case <-b.closed:
+		case <-ctx.Done():
+			b.nc.Close()
+			<-b.closed
+		}
+	}
+	if b.srv != nil {
+		b.srv.stop()
+	}
+}
+
+// withDefault gives ctx a deadline if it has none: the client library insists on one.
+func withDefault(ctx context.Context) context.Context {
+	if _, ok := ctx.Deadline(); ok {
+		return ctx
+	}
+	ctx, cancel := context.WithTimeout(ctx, connectWait)
+	context.AfterFunc(ctx, cancel)
+	return ctx
+}

@@ -1,0 +1,111 @@
+package bus
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/tuttihq/tutti/subjects"
+)
+
+const (
+	askAttempt  = 3 * time.Second
+	askPauseMin = 10 * time.Millisecond
+	askPauseMax = 400 * time.Millisecond
+	// sendTTL is how long a queued command waits for an owner before the server drops it:
+	// longer than any outage that a deployment comes back from.
+	sendTTL = 7 * 24 * time.Hour
+)
+
+// Ask sends a command to the owner of its aggregate and waits for the answer. While
+// nobody owns the partition, the owner is busy, or an answer does not come, it sends the
+// same command again, until ctx ends: an id takes effect once, so that is safe. A refusal
+// comes in the answer; the error is ErrUnavailable (whether the command takes effect is
+// then not known) or subjects.ErrBadSubject.
+func (b *Bus) Ask(ctx context.Context, to subjects.Command, env subjects.Envelope) (subjects.Answer, error) {
+	subject, err := to.Subject(subjects.DoorAsk)
+	if err != nil {
+		return subjects.Answer{}, err
+	}
+	data, err := json.Marshal(env)
+	if err != nil {
+		return subjects.Answer{}, subjects.Refuse(subjects.CodeInvalid, "the command's body is not JSON")
+	}
+	if len(data) > subjects.MaxCommandBytes {
+		return subjects.Answer{}, subjects.Refuse(subjects.CodeTooLarge, "a command is at most %d bytes", subjects.MaxCommandBytes)
+	}
+	var last error
+	for pause := askPauseMin; ; pause = min(pause*2, askPauseMax) {
+		a, err := b.askOnce(ctx, subject, data)
+		switch {
+		case err != nil && !errors.Is(err, ErrUnavailable):
+			return subjects.Answer{}, err
+		case err != nil:
+			last = err
+		case a.Refusal != nil && !a.Refusal.Code.Final():
+			last = errors.Join(ErrUnavailable, a.Refusal)
+		default:
+			return a, nil
+		}
+		t := time.NewTimer(pause)
+		select {
+		case <-ctx.Done():
+			t.Stop()
+			return subjects.Answer{}, fmt.Errorf("bus: ask: %w", errors.Join(ErrUnavailable, last, ctx.Err()))
+		case <-t.C:
+		}
+	}
+}
+
+func (b *Bus) askOnce(ctx context.Context, subject string, data []byte) (subjects.Answer, error) {
+	ctx, cancel := context.WithTimeout(ctx, askAttempt)
+	defer cancel()
+	reply, err := b.nc.RequestWithContext(ctx, subject, data)
+	if err != nil {
+		return subjects.Answer{}, classify(err)
+	}
+	var a subjects.Answer
+	if err := json.Unmarshal(reply.Data, &a); err != nil {
+		return subjects.Answer{}, fmt.Errorf("bus: answer: %w", err)
+	}
+	return a, nil
+}
+
+// Send leaves a command in the COMMANDS stream and returns once it is stored: its
+// aggregate's owner will carry it out, after a crash too, in the order sent. One that found no
+// owner for a week is dropped. ErrFull: the store's limit is reached.
+func (b *Bus) Send(ctx context.Context, to subjects.Command, env subjects.Envelope) error {
+	subject, err := to.Subject(subjects.DoorQueue)
+	if err != nil {
+		return err
+	}
+	data, err := json.Marshal(env)
+	if err != nil {
+		return fmt.Errorf("bus: send: %w", err)
+	}
+	ctx, cancel := context.WithTimeout(ctx, appendWait)
+	defer cancel()
+	if _, err := b.js.PublishMsg(ctx, &nats.Msg{Subject: subject, Data: data}, jetstream.WithExpectStream(subjects.StreamCommands), jetstream.WithMsgTTL(sendTTL)); err != nil {
+		return fmt.Errorf("bus: send: %w", classify(err))
+	}
+	return nil
+}
+
+// DeadLetter keeps what could not be decoded, with the reason and where it was found.
+func (b *Bus) DeadLetter(ctx context.Context, service, subject, reason string, data []byte) error {
+	ctx, cancel := context.WithTimeout(ctx, appendWait)
+	defer cancel()
+	m := nats.NewMsg(subjects.DLQ(service))
+	m.Header.Set(subjects.HeaderSubject, subject)
+	m.Header.Set(subjects.HeaderReason, reason)
+	m.Data = data
+	if _, err := b.js.PublishMsg(ctx, m); err != nil {
+		return fmt.Errorf("bus: dead letter: %w", classify(err))
+	}
+	return nil
+}

@@ -1,0 +1,73 @@
+package bus
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"time"
+)
+
+// Config says where NATS is and how the streams are kept.
+type Config struct {
+	// URL of a NATS server or cluster, comma separated. Empty starts the embedded server.
+	URL string
+	// CredentialsFile is a NATS .creds file for a remote server; empty for none.
+	CredentialsFile string
+	// DataDir is where the embedded server keeps its streams. Empty keeps nothing: a
+	// temporary directory is used and removed on Close.
+	DataDir string
+	// Listen is the embedded server's client address "HOST:PORT", so that NATS tools and
+	// bots can connect; port 0 takes any. Empty listens nowhere: only this process
+	// speaks to it.
+	Listen string
+	// SyncAlways makes the embedded server fsync every message: nothing accepted is lost
+	// by a power cut, at about 26 times the cost of an append. Without it a killed
+	// process loses nothing, a power cut may lose what the system had not yet written.
+	SyncAlways bool
+	// Partitions is the number of partitions of each service's aggregates. It is fixed
+	// for a deployment: Start refuses another number than the streams were made with.
+	Partitions int
+	// Replicas of every stream, 1 to 5; above 1 needs a cluster.
+	Replicas int
+	// Name is shown in the server's list of connections.
+	Name string
+	// MaxStore bounds the embedded server's disk use in bytes; 0 leaves it to the server.
+	MaxStore int64
+}
+
+// MaxPayload is the largest message, in bytes, that the embedded server takes and that a
+// remote server should (snapshots of large rooms need it).
+const MaxPayload = 8 << 20
+
+const (
+	connectWait   = 10 * time.Second
+	reconnectWait = 250 * time.Millisecond
+)
+
+// Defaults gives the configuration of a laptop: embedded, 16 partitions, one replica.
+func Defaults() Config {
+	return Config{Partitions: 16, Replicas: 1, Name: "tutti"}
+}
+
+// Validate reports everything that is wrong with the configuration.
+func (c Config) Validate() error {
+	var errs []error
+	if c.Partitions < 1 || c.Partitions > 4096 {
+		errs = append(errs, fmt.Errorf("nats: partitions is %d; it must be between 1 and 4096", c.Partitions))
+	}
+	if c.Replicas < 1 || c.Replicas > 5 {
+		errs = append(errs, fmt.Errorf("nats: replicas is %d; it must be between 1 and 5", c.Replicas))
+	}
+	if c.URL == "" && c.Replicas > 1 {
+		errs = append(errs, errors.New("nats: the embedded server keeps one replica; set replicas to 1 or a URL of a cluster"))
+	}
+	if c.URL != "" && c.Listen != "" {
+		errs = append(errs, errors.New("nats: a listen address is for the embedded server; leave it out or leave out the URL"))
+	}
+	if c.Listen != "" {
+		if _, _, err := net.SplitHostPort(c.Listen); err != nil {
+			errs = append(errs, fmt.Errorf("nats: listen address %q: %w", c.Listen, err))
+		}
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,77 @@
+package bus
+
+import (
+	"context"
+	"errors"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+var (
+	// ErrUnavailable wraps what failed for now: no connection, no responder, no answer in
+	// time. The same call may be made again; whether the first one took effect is not
+	// known.
+	ErrUnavailable = errors.New("bus: unavailable")
+	// ErrFenced is returned by Append when the aggregate's log is not where the caller
+	// believed: somebody else has appended.
+	ErrFenced = errors.New("bus: the log has moved on")
+	// ErrFull is returned when a stream's limit is reached: nothing was stored.
+	ErrFull = errors.New("bus: stream is full")
+	// ErrTooLarge is returned when a message is larger than the server takes.
+	ErrTooLarge = errors.New("bus: message is too large")
+	// ErrStale is returned by PutState when the stream holds a version as new or newer.
+	ErrStale = errors.New("bus: a newer document is there")
+	// ErrNoMessage is returned where there is nothing under a subject.
+	ErrNoMessage = errors.New("bus: no message")
+	// ErrPartitions is returned by Start if the deployment was made with another number
+	// of partitions.
+	ErrPartitions = errors.New("bus: the deployment has another number of partitions")
+	// ErrMapping is returned by Start if a remote server lacks the subject mapping.
+	ErrMapping = errors.New("bus: the server does not route commands to partitions")
+	// ErrConsumerLost is returned by Subscription.Next when the consumer was deleted on
+	// the server: re-open it.
+	ErrConsumerLost = errors.New("bus: consumer was deleted")
+)
+
+// JetStream's error codes that matter here.
+const (
+	codeWrongLastSequence         = 10071
+	codeWrongLastSequenceConstant = 10164
+	codeNoMessage                 = 10037
+	codeStoreFailed               = 10077
+	codeMaxBytes                  = 10047
+)
+
+// classify turns an error of the client library into one of this package's.
+func classify(err error) error {
+	if err == nil {
+		return nil
+	}
+	var api *jetstream.APIError
+	if errors.As(err, &api) {
+		switch api.ErrorCode {
+		case codeWrongLastSequence, codeWrongLastSequenceConstant:
+			return errors.Join(ErrFenced, err)
+		case codeNoMessage:
+			return errors.Join(ErrNoMessage, err)
+		case codeStoreFailed, codeMaxBytes:
+			return errors.Join(ErrFull, err)
+		}
+		if api.Code == 503 {
+			return errors.Join(ErrUnavailable, err)
+		}
+		return err
+	}
+	switch {
+	case errors.Is(err, nats.ErrMaxPayload):
+		return errors.Join(ErrTooLarge, err)
+	case errors.Is(err, nats.ErrNoResponders), errors.Is(err, nats.ErrTimeout),
+		errors.Is(err, nats.ErrConnectionClosed), errors.Is(err, nats.ErrConnectionDraining),
+		errors.Is(err, nats.ErrDisconnected), errors.Is(err, nats.ErrReconnectBufExceeded),
+		errors.Is(err, nats.ErrNoStreamResponse), errors.Is(err, jetstream.ErrNoStreamResponse),
+		errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
+		return errors.Join(ErrUnavailable, err)
+	}
+	return err
+}

@@ -1,0 +1,199 @@
+package bus
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// Entry is a stored message.
+type Entry struct {
+	Subject string
+	// Seq is its sequence in the stream, from 1.
+	Seq  uint64
+	Time time.Time
+	Data []byte
+}
+
+const (
+	appendWait = 5 * time.Second
+	readWait   = 5 * time.Second
+	readBatch  = 512
+	readBytes  = 4 << 20
+)
+
+// Append stores data under subject if the last message there has the sequence after (0:
+// there is none), and returns its sequence. ErrFenced: there is another last message.
+// ErrUnavailable: whether it was stored is not known. ErrFull, ErrTooLarge: it was not.
+func (b *Bus) Append(ctx context.Context, subject string, data []byte, after uint64) (uint64, error) {
+	ctx, cancel := context.WithTimeout(ctx, appendWait)
+	defer cancel()
+	ack, err := b.js.Publish(ctx, subject, data, jetstream.WithExpectLastSequencePerSubject(after), jetstream.WithRetryAttempts(0))
+	if err != nil {
+		return 0, fmt.Errorf("bus: append: %w", classify(err))
+	}
+	return ack.Sequence, nil
+}
+
+// Put stores data under subject, whatever is there.
+func (b *Bus) Put(ctx context.Context, subject string, data []byte) error {
+	ctx, cancel := context.WithTimeout(ctx, appendWait)
+	defer cancel()
+	if _, err := b.js.Publish(ctx, subject, data); err != nil {
+		return fmt.Errorf("bus: put: %w", classify(err))
+	}
+	return nil
+}
+
+// Schedule has the server store data under target at the given time, rounded up to the
+// second; it may do so up to a second early. subject and target must belong to the same
+// stream, and a later call with the same subject replaces an earlier one.
+func (b *Bus) Schedule(ctx context.Context, subject, target string, at time.Time, data []byte) error {
+	ctx, cancel := context.WithTimeout(ctx, appendWait)
+	defer cancel()
+	if up := at.Truncate(time.Second); up.Before(at) {
+		at = up.Add(time.Second)
+	}
+	_, err := b.js.Publish(ctx, subject, data, jetstream.WithScheduleAt(at), jetstream.WithScheduleTarget(target))
+	if err != nil {
+		return fmt.Errorf("bus: schedule: %w", classify(err))
+	}
+	return nil
+}
+
+// Head reads the last message of a subject from the stream's leader, so that it is the
+// newest one. ErrNoMessage if there is none.
+func (b *Bus) Head(ctx context.Context, stream, subject string) (Entry, error) {
+	ctx, cancel := context.WithTimeout(ctx, readWait)
+	defer cancel()
+	req := append(append([]byte(`{"last_by_subj":"`), subject...), `"}`...)
+	reply, err := b.nc.RequestWithContext(ctx, "$JS.API.STREAM.MSG.GET."+stream, req)
+	if err != nil {
+		return Entry{}, fmt.Errorf("bus: head: %w", classify(err))
+	}
+	var r struct {
+		Error   *jetstream.APIError `json:"error"`
+		Message *struct {
+			Subject string    `json:"subject"`
+			Seq     uint64    `json:"seq"`
+			Data    []byte    `json:"data"`
+			Time    time.Time `json:"time"`
+		} `json:"message"`
+	}
+	if err := json.Unmarshal(reply.Data, &r); err != nil {
+		return Entry{}, fmt.Errorf("bus: head: %w", err)
+	}
+	if r.Error != nil {
+		return Entry{}, fmt.Errorf("bus: head: %w", classify(r.Error))
+	}
+	if r.Message == nil {
+		return Entry{}, fmt.Errorf("bus: head: %w", ErrNoMessage)
+	}
+	return Entry{Subject: r.Message.Subject, Seq: r.Message.Seq, Data: r.Message.Data, Time: r.Message.Time}, nil
+}
+
+// Last reads the last message of a subject from whichever replica answers; it may be a
+// little old. ErrNoMessage if there is none.
+func (b *Bus) Last(ctx context.Context, stream, subject string) (Entry, error) {
+	ctx, cancel := context.WithTimeout(ctx, readWait)
+	defer cancel()
+	reply, err := b.nc.RequestWithContext(ctx, "$JS.API.DIRECT.GET."+stream+"."+subject, nil)
+	if err != nil {
+		return Entry{}, fmt.Errorf("bus: last: %w", classify(err))
+	}
+	if s := reply.Header.Get("Status"); s != "" {
+		return Entry{}, fmt.Errorf("bus: last: %w", statusError(reply))
+	}
+	return directEntry(reply)
+}
+
+// Read calls f for every message of a subject (which may hold wildcards) from sequence
+// from on, in order, until none is left; it reads in batches of bounded size. It stops
+// at the first error of f and returns it. A lagging replica may answer: compare with
+// Head where the newest matters.
+func (b *Bus) Read(ctx context.Context, stream, subject string, from uint64, f func(Entry) error) error {
+	inbox := b.nc.NewInbox()
+	sub, err := b.nc.SubscribeSync(inbox)
+	if err != nil {
+		return fmt.Errorf("bus: read: %w", classify(err))
+	}
+	defer func() { _ = sub.Unsubscribe() }()
+	if err := sub.SetPendingLimits(-1, -1); err != nil { // one batch at a time is under way
+		return fmt.Errorf("bus: read: %w", err)
+	}
+	from = max(from, 1)
+	for {
+		req := fmt.Appendf(nil, `{"seq":%d,"next_by_subj":%q,"batch":%d,"max_bytes":%d}`, from, subject, readBatch, readBytes)
+		if err := b.nc.PublishRequest("$JS.API.DIRECT.GET."+stream, inbox, req); err != nil {
+			return fmt.Errorf("bus: read: %w", classify(err))
+		}
+		more, next, err := readOne(ctx, sub, from, f)
+		if err != nil {
+			return err
+		}
+		if !more {
+			return nil
+		}
+		from = next
+	}
+}
+
+// readOne takes one batch; next is where the following one begins.
+func readOne(ctx context.Context, sub *nats.Subscription, from uint64, f func(Entry) error) (more bool, next uint64, err error) {
+	next = from
+	for {
+		wait, cancel := context.WithTimeout(ctx, readWait)
+		m, err := sub.NextMsgWithContext(wait)
+		cancel()
+		if err != nil {
+			return false, next, fmt.Errorf("bus: read: %w", classify(err))
+		}
+		switch m.Header.Get("Status") {
+		case "":
+		case "204": // end of batch
+			pending, _ := strconv.ParseUint(m.Header.Get("Nats-Num-Pending"), 10, 64)
+			return pending > 0, next, nil
+		case "404":
+			return false, next, nil
+		default:
+			return false, next, fmt.Errorf("bus: read: %w", statusError(m))
+		}
+		e, err := directEntry(m)
+		if err != nil {
+			return false, next, err
+		}
+		if err := f(e); err != nil {
+			return false, next, err
+		}
+		next = e.Seq + 1
+	}
+}
+
+func directEntry(m *nats.Msg) (Entry, error) {
+	seq, err := strconv.ParseUint(m.Header.Get("Nats-Sequence"), 10, 64)
+	if err != nil {
+		return Entry{}, fmt.Errorf("bus: direct get without a sequence: %w", err)
+	}
+	t, err := time.Parse(time.RFC3339Nano, m.Header.Get("Nats-Time-Stamp"))
+	if err != nil {
+		return Entry{}, fmt.Errorf("bus: direct get without a time: %w", err)
+	}
+	return Entry{Subject: m.Header.Get("Nats-Subject"), Seq: seq, Time: t, Data: m.Data}, nil
+}
+
+func statusError(m *nats.Msg) error {
+	s, d := m.Header.Get("Status"), m.Header.Get("Description")
+	switch s {
+	case "404":
+		return ErrNoMessage
+	case "408", "413", "503":
+		return errors.Join(ErrUnavailable, errors.New(s+" "+d))
+	}
+	return errors.New(s + " " + d)
+}

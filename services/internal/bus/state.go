@@ -1,0 +1,104 @@
+package bus
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/tuttihq/tutti/subjects"
+)
+
+// StateVersion orders the versions of a document; the same triple as the store's.
+type StateVersion struct {
+	Epoch uint64 `json:"epoch"`
+	Fold  uint64 `json:"fold"`
+	Rev   uint64 `json:"rev"`
+}
+
+// Newer reports whether v is newer than o.
+func (v StateVersion) Newer(o StateVersion) bool {
+	if v.Epoch != o.Epoch {
+		return v.Epoch > o.Epoch
+	}
+	if v.Fold != o.Fold {
+		return v.Fold > o.Fold
+	}
+	return v.Rev > o.Rev
+}
+
+// Document is a public document on the STATE stream. Deleted ones are kept with their
+// version and without a body, so that an old writer cannot bring them back.
+type Document struct {
+	Table   string          `json:"-"`
+	ID      string          `json:"-"`
+	Version StateVersion    `json:"version"`
+	Deleted bool            `json:"deleted,omitempty"`
+	Body    json.RawMessage `json:"body,omitempty"`
+}
+
+// PutState publishes a document if it is newer than the one that the stream holds:
+// ErrStale otherwise. Two writers at once: the newer version stays, whoever was last.
+func (b *Bus) PutState(ctx context.Context, d Document) error {
+	subject := subjects.State(d.Table, d.ID)
+	data, err := json.Marshal(d)
+	if err != nil {
+		return fmt.Errorf("bus: state: %w", err)
+	}
+	version, err := json.Marshal(d.Version)
+	if err != nil {
+		return fmt.Errorf("bus: state: %w", err)
+	}
+	for {
+		head, err := b.Head(ctx, subjects.StreamState, subject)
+		if err != nil && !errors.Is(err, ErrNoMessage) {
+			return err
+		}
+		if err == nil {
+			var have Document
+			if json.Unmarshal(head.Data, &have) == nil && !d.Version.Newer(have.Version) {
+				return ErrStale
+			}
+		}
+		put, cancel := context.WithTimeout(ctx, appendWait)
+		m := nats.NewMsg(subject)
+		m.Data = data
+		m.Header.Set(subjects.HeaderVersion, string(version))
+		_, err = b.js.PublishMsg(put, m, jetstream.WithExpectLastSequencePerSubject(head.Seq))
+		cancel()
+		err = classify(err)
+		if errors.Is(err, ErrFenced) {
+			continue // somebody else published meanwhile: look again
+		}
+		if err != nil {
+			return fmt.Errorf("bus: state: %w", err)
+		}
+		return nil
+	}
+}
+
+// LastState reads a public document. ErrNoMessage if there is none; a deleted one is
+// returned as such.
+func (b *Bus) LastState(ctx context.Context, table, id string) (Document, error) {
+	e, err := b.Last(ctx, subjects.StreamState, subjects.State(table, id))
+	if err != nil {
+		return Document{}, err
+	}
+	return DecodeState(e.Subject, e.Data)
+}
+
+// DecodeState reads a message of the STATE stream.
+func DecodeState(subject string, data []byte) (Document, error) {
+	table, id, err := subjects.ParseState(subject)
+	if err != nil {
+		return Document{}, err
+	}
+	d := Document{Table: table, ID: id}
+	if err := json.Unmarshal(data, &d); err != nil {
+		return Document{}, fmt.Errorf("bus: state document: %w", err)
+	}
+	return d, nil
+}

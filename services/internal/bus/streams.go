@@ -1,0 +1,111 @@
+package bus
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/tuttihq/tutti/subjects"
+)
+
+// metaPartitions is the stream metadata that remembers the number of partitions.
+const metaPartitions = "tutti-partitions"
+
+// streams gives every stream of a deployment with these services. The list is data:
+// ensure makes the server agree with it.
+func streams(services []string, replicas int) []jetstream.StreamConfig {
+	list := []jetstream.StreamConfig{
+		{
+			Name:        subjects.StreamCommands,
+			Description: "Commands that wait for their aggregate's owner, and the timers' schedules. An entry goes when it was carried out.",
+			Subjects:    []string{subjects.AllRouted(subjects.DoorQueue), subjects.TimerWildcard()},
+			Retention:   jetstream.WorkQueuePolicy,
+			// The server refuses a limit on a stream with schedules: a MaxAge would delete
+			// those due later, and a full stream could only drop its oldest entries. What
+			// Send leaves here carries a TTL instead; what bounds the rest is the account's
+			// store limit, at which a sender is told that nothing was stored.
+			AllowMsgSchedules: true,
+			AllowMsgTTL:       true,
+		},
+		{
+			Name:              subjects.StreamSnapshots,
+			Description:       "The last snapshot of each aggregate. May be deleted: it is made again from the log.",
+			Subjects:          []string{subjects.SnapshotWildcard()},
+			MaxMsgsPerSubject: 1,
+			AllowDirect:       true,
+		},
+		{
+			Name:              subjects.StreamState,
+			Description:       "The last public version of each document. May be deleted: it is published again from the store.",
+			Subjects:          []string{subjects.StateWildcard("*")},
+			MaxMsgsPerSubject: 1,
+			AllowDirect:       true,
+		},
+		{
+			Name:        subjects.StreamDLQ,
+			Description: "What could not be decoded, with the reason; the oldest goes first.",
+			Subjects:    []string{subjects.DLQWildcard()},
+			MaxBytes:    256 << 20,
+			MaxAge:      30 * 24 * time.Hour,
+			AllowDirect: true,
+		},
+	}
+	for _, s := range services {
+		src, dst := subjects.FeedMapping(s)
+		list = append(list, jetstream.StreamConfig{
+			Name:        subjects.StreamEvents(s),
+			Description: "What happened to every " + s + ": the authority. Kept for ever.",
+			Subjects:    []string{subjects.EventsWildcard(s)},
+			AllowDirect: true,
+			RePublish:   &jetstream.RePublish{Source: src, Destination: dst},
+		})
+	}
+	for i := range list {
+		list[i].Storage = jetstream.FileStorage
+		list[i].Replicas = replicas
+	}
+	return list
+}
+
+// ensure creates the stream or updates it to the wanted configuration. It returns
+// ErrPartitions if the deployment was made with another number of partitions.
+func (b *Bus) ensure(ctx context.Context, want jetstream.StreamConfig) error {
+	ctx = withDefault(ctx)
+	want.Metadata = map[string]string{metaPartitions: strconv.Itoa(b.cfg.Partitions)}
+	have, err := b.js.Stream(ctx, want.Name)
+	switch {
+	case errors.Is(err, jetstream.ErrStreamNotFound):
+	case err != nil:
+		return fmt.Errorf("bus: stream %s: %w", want.Name, classify(err))
+	default:
+		if p, ok := have.CachedInfo().Config.Metadata[metaPartitions]; ok && p != want.Metadata[metaPartitions] {
+			return fmt.Errorf("%w: %s, this process is configured for %d", ErrPartitions, p, b.cfg.Partitions)
+		}
+	}
+	if _, err := b.js.CreateOrUpdateStream(ctx, want); err != nil {
+		return fmt.Errorf("bus: stream %s: %w", want.Name, classify(err))
+	}
+	return nil
+}
+
+// StreamState tells the state of a stream.
+type StreamState struct {
+	Name     string `json:"name"`
+	Messages uint64 `json:"messages"`
+	Bytes    uint64 `json:"bytes"`
+	LastSeq  uint64 `json:"lastSeq"`
+}
+
+// StreamState reads the state of a stream by name.
+func (b *Bus) StreamState(ctx context.Context, name string) (StreamState, error) {
+	s, err := b.js.Stream(withDefault(ctx), name)
+	if err != nil {
+		return StreamState{}, fmt.Errorf("bus: stream %s: %w", name, classify(err))
+	}
+	st := s.CachedInfo().State
+	return StreamState{Name: name, Messages: st.Msgs, Bytes: st.Bytes, LastSeq: st.LastSeq}, nil
+}

@@ -1,0 +1,55 @@
+package subjects
+
+import "time"
+
+// Limits of the contract. A value past one is refused with CodeInvalid or
+// CodeTooLarge; nothing is cut off in silence.
+const (
+	// MaxCommandBytes bounds one command as published, envelope and body.
+	MaxCommandBytes = 64 << 10
+	// MaxIDBytes bounds an id or any other token of a subject.
+	MaxIDBytes = 64
+	// MaxVerbBytes bounds the verb of a command.
+	MaxVerbBytes = 32
+	// MaxTrackID bounds a track id, which is a key in documents.
+	MaxTrackID = 128
+	// MaxTrackRef bounds what a user may type to name a track (an id or an address).
+	MaxTrackRef = 2048
+	// MaxTracksPerCommand bounds how many tracks one command may name.
+	MaxTracksPerCommand = 100
+	// MaxRoomName bounds a room's name, in characters.
+	MaxRoomName = 100
+	// MaxQueue bounds the tracks waiting in a room.
+	MaxQueue = 500
+	// MaxMembers bounds who may be in one room at once.
+	MaxMembers = 10_000
+	// MaxInvitations bounds the open invitations of a room.
+	MaxInvitations = 10_000
+	// MaxBans bounds the bans of a room.
+	MaxBans = 10_000
+	// RosterInline is the largest number of members that a room's document lists by
+	// name. Above it the document holds a count and the roster is read by page.
+	RosterInline = 64
+	// MaxNickname bounds a nickname, in characters.
+	MaxNickname = 32
+	// MinPassword and MaxPassword bound a password in bytes; bcrypt reads no more
+	// than 72.
+	MinPassword = 8
+	MaxPassword = 72
+)
+
+const (
+	// CommandHorizon is how long a command's id is remembered. A command whose id is
+	// older is refused with CodeExpired, because whether it was applied before can no
+	// longer be told.
+	CommandHorizon = 10 * time.Minute
+	// CommandSkew is how far in the future the time in a command's id may lie.
+	CommandSkew = time.Minute
+	// CommandMemory is the largest number of command ids one aggregate remembers. A
+	// busier aggregate forgets the oldest first and refuses ids up to there with
+	// CodeExpired.
+	CommandMemory = 32_768
+	// PlaybackLead is how far in the future play, pause, seek and next take effect,
+	// so that every device hears of them before they do.
+	PlaybackLead = 250 * time.Millisecond
+)
