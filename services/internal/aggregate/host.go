@@ -1,0 +1,186 @@
+package aggregate
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"github.com/tuttihq/tutti/services/internal/bus"
+	"github.com/tuttihq/tutti/subjects"
+)
+
+// askPending bounds the commands of one partition that this process has received and not
+// yet looked at; past it the newest are dropped, and their senders ask again.
+const askPending = 65_536
+
+// handover bounds how long a partition that goes to another replica is held on to.
+const handover = 10 * time.Second
+
+// Host runs a service's aggregates in this process: it shares the partitions with the
+// other replicas of the service, hears the commands of its own, and lets go of those that
+// another takes.
+type Host[S, C, E any] struct {
+	bus     *bus.Bus
+	service string
+	engine  *Engine[S, C, E]
+	members *members
+	log     *slog.Logger
+
+	quit chan struct{}
+	wg   sync.WaitGroup
+
+	mu    sync.Mutex
+	owned map[int]*partition
+}
+
+type partition struct {
+	sub   *nats.Subscription
+	queue *queue
+}
+
+// StartHost joins the replicas of the machine's service and takes its share of the
+// partitions. replica names this process among them, unique and new for each start.
+func StartHost[S, C, E any](ctx context.Context, b *bus.Bus, m Machine[S, C, E], replica string, opt Options) (*Host[S, C, E], error) {
+	if opt.Now == nil {
+		opt.Now = b.Clock().Now
+	}
+	opt = opt.withDefaults()
+	h := &Host[S, C, E]{
+		bus: b, service: m.Service(), log: opt.Log,
+		quit: make(chan struct{}), owned: map[int]*partition{},
+	}
+	mem, err := joinMembers(ctx, b, h.service, replica, opt.Log)
+	if err != nil {
+		return nil, fmt.Errorf("aggregate: join the %s replicas: %w", h.service, err)
+	}
+	h.members = mem
+	h.engine = NewEngine(m, NewJournal(b, h.service), opt)
+	h.rebalance()
+	h.wg.Go(h.run)
+	return h, nil
+}
+
+// Engine gives the engine, for its Stats.
+func (h *Host[S, C, E]) Engine() *Engine[S, C, E] { return h.engine }
+
+// Partitions lists how many partitions this replica owns now.
+func (h *Host[S, C, E]) Partitions() int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return len(h.owned)
+}
+
+func (h *Host[S, C, E]) run() {
+	retry := time.NewTicker(time.Second)
+	defer retry.Stop()
+	for {
+		select {
+		case <-h.quit:
+			return
+		case <-h.members.changed:
+		case <-retry.C: // a partition that could not be taken is tried again
+		}
+		h.rebalance()
+	}
+}
+
+// rebalance takes and lets go of partitions until this replica has what is its own.
+func (h *Host[S, C, E]) rebalance() {
+	want := h.members.mine(h.bus.Partitions())
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for p := range want {
+		if h.owned[p] == nil {
+			part, err := h.acquire(p)
+			if err != nil {
+				h.log.Warn("partition not taken", "service", h.service, "partition", p, "err", err)
+				continue
+			}
+			h.owned[p] = part
+		}
+	}
+	for p, part := range h.owned {
+		if !want[p] {
+			delete(h.owned, p)
+			h.wg.Go(func() { h.release(p, part) })
+		}
+	}
+}
+
+func (h *Host[S, C, E]) acquire(p int) (*partition, error) {
+	// In a queue group: while two replicas believe that they own the partition, each
+	// command still goes to one of them only.
+	sub, err := h.bus.Conn().QueueSubscribe(subjects.PartitionWildcard(subjects.DoorAsk, h.service, p), "owner", h.ask)
+	if err != nil {
+		return nil, err
+	}
+	if err := sub.SetPendingLimits(askPending, 64<<20); err != nil {
+		return nil, errors.Join(err, sub.Unsubscribe())
+	}
+	return &partition{sub: sub, queue: startQueue(h.bus, h.service, p, h.engine.Submit, h.log)}, nil
+}
+
+// release stops hearing a partition's commands and waits until those heard are answered.
+func (h *Host[S, C, E]) release(p int, part *partition) {
+	part.queue.close()
+	drained := make(chan struct{})
+	part.sub.SetClosedHandler(func(string) { close(drained) })
+	if err := part.sub.Drain(); err == nil {
+		select {
+		case <-drained:
+		case <-time.After(handover):
+		}
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), handover)
+	defer cancel()
+	err := h.engine.Release(ctx, func(id string) bool { return subjects.Partition(id, h.bus.Partitions()) == p })
+	part.queue.wait()
+	if err != nil {
+		h.log.Warn("partition let go with commands under way", "service", h.service, "partition", p)
+	}
+}
+
+// ask takes a command that somebody waits for.
+func (h *Host[S, C, E]) ask(m *nats.Msg) {
+	reply := m.Reply
+	answer := func(a subjects.Answer) {
+		if reply == "" {
+			return
+		}
+		data, err := json.Marshal(a)
+		if err == nil {
+			err = h.bus.Conn().Publish(reply, data)
+		}
+		if err != nil && !errors.Is(err, nats.ErrConnectionClosed) {
+			h.log.Warn("answer not sent", "service", h.service, "err", err)
+		}
+	}
+	_, part, to, err := subjects.ParseRouted(m.Subject)
+	if err != nil || part != subjects.Partition(to.ID, h.bus.Partitions()) {
+		// Somebody went past the mapping: another replica may own this aggregate.
+		answer(subjects.Answer{Refusal: subjects.Refuse(subjects.CodeInvalid, "the subject is not a command's")})
+		return
+	}
+	h.engine.Submit(Delivery{To: to, Payload: m.Data, Answer: answer})
+}
+
+// Stop tells the other replicas, lets go of every partition, and waits until what was
+// heard is answered or ctx ends.
+func (h *Host[S, C, E]) Stop(ctx context.Context) error {
+	close(h.quit)
+	h.members.leave()
+	h.mu.Lock()
+	for p, part := range h.owned {
+		delete(h.owned, p)
+		h.wg.Go(func() { h.release(p, part) })
+	}
+	h.mu.Unlock()
+	h.wg.Wait()
+	return h.engine.Close(ctx)
+}

@@ -1,0 +1,190 @@
+package aggregate
+
+import (
+	"context"
+	"encoding/json"
+	"hash/fnv"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"github.com/tuttihq/tutti/services/internal/bus"
+	"github.com/tuttihq/tutti/subjects"
+)
+
+// leaseNews is what replicas of a service tell each other: "I am here" every leaseBeat,
+// "I am new" at the start (everyone answers), "I go" at the end.
+type leaseNews struct {
+	Replica string `json:"replica"`
+	Hello   bool   `json:"hello,omitempty"`
+	Bye     bool   `json:"bye,omitempty"`
+}
+
+const (
+	// leaseBeat is how often a replica renews its lease.
+	leaseBeat = 300 * time.Millisecond
+	// leaseLife is how long a lease holds without being renewed.
+	leaseLife = 1500 * time.Millisecond
+	// leaseListen is how long a new replica listens before it takes partitions.
+	leaseListen = 150 * time.Millisecond
+)
+
+// members knows which replicas of a service are live, and so which partitions are whose:
+// the live replica with the highest hash of (replica, partition) owns it. Replicas may
+// disagree for a moment; then the log's fence decides.
+type members struct {
+	bus     *bus.Bus
+	subject string
+	self    string
+	log     *slog.Logger
+	changed chan struct{} // holds one token when the set of live replicas has changed
+
+	sub  *nats.Subscription
+	quit chan struct{}
+	wg   sync.WaitGroup
+
+	mu   sync.Mutex
+	seen map[string]time.Time
+}
+
+func joinMembers(ctx context.Context, b *bus.Bus, service, self string, log *slog.Logger) (*members, error) {
+	m := &members{
+		bus: b, self: self, log: log, subject: subjects.Live(service, "owners", "lease"),
+		changed: make(chan struct{}, 1), quit: make(chan struct{}), seen: map[string]time.Time{},
+	}
+	sub, err := b.Conn().Subscribe(m.subject, m.hear)
+	if err != nil {
+		return nil, err
+	}
+	m.sub = sub
+	m.tell(leaseNews{Replica: self, Hello: true})
+	t := time.NewTimer(leaseListen)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		_ = sub.Unsubscribe()
+		return nil, ctx.Err()
+	case <-t.C:
+	}
+	m.note()
+	m.wg.Go(m.run)
+	return m, nil
+}
+
+func (m *members) tell(n leaseNews) {
+	data, err := json.Marshal(n)
+	if err != nil {
+		return
+	}
+	if err := m.bus.Conn().Publish(m.subject, data); err != nil {
+		m.log.Warn("lease not renewed", "err", err)
+	}
+}
+
+func (m *members) hear(msg *nats.Msg) {
+	var n leaseNews
+	if json.Unmarshal(msg.Data, &n) != nil || n.Replica == "" || n.Replica == m.self {
+		return
+	}
+	m.mu.Lock()
+	_, known := m.seen[n.Replica]
+	if n.Bye {
+		delete(m.seen, n.Replica)
+	} else {
+		m.seen[n.Replica] = time.Now()
+	}
+	m.mu.Unlock()
+	if known == n.Bye {
+		m.note()
+	}
+	if n.Hello {
+		m.tell(leaseNews{Replica: m.self})
+	}
+}
+
+func (m *members) note() {
+	select {
+	case m.changed <- struct{}{}:
+	default:
+	}
+}
+
+func (m *members) run() {
+	t := time.NewTicker(leaseBeat)
+	defer t.Stop()
+	last := time.Now()
+	for {
+		select {
+		case <-m.quit:
+			return
+		case <-t.C:
+		}
+		m.tell(leaseNews{Replica: m.self})
+		now := time.Now()
+		m.mu.Lock()
+		gone := false
+		for r, at := range m.seen {
+			switch {
+			case now.Sub(last) > leaseLife/2:
+				// This process stood still: what it did not hear is not silence.
+				m.seen[r] = now
+			case now.Sub(at) > leaseLife:
+				delete(m.seen, r)
+				gone = true
+			}
+		}
+		m.mu.Unlock()
+		last = now
+		if gone {
+			m.note()
+		}
+	}
+}
+
+// mine gives the partitions that this replica owns, as far as it knows.
+func (m *members) mine(partitions int) map[int]bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	own := map[int]bool{}
+	for p := range partitions {
+		best := weight(m.self, p)
+		mine := true
+		for r := range m.seen {
+			if w := weight(r, p); w > best || w == best && r > m.self {
+				mine = false
+				break
+			}
+		}
+		if mine {
+			own[p] = true
+		}
+	}
+	return own
+}
+
+func weight(replica string, partition int) uint64 {
+	h := fnv.New64a()
+	_, _ = h.Write([]byte(replica))
+	_, _ = h.Write([]byte{byte(partition >> 8), byte(partition)})
+	// FNV's last bytes barely reach its high bits; a finalizer spreads them.
+	w := h.Sum64()
+	w ^= w >> 33
+	w *= 0xff51afd7ed558ccd
+	w ^= w >> 33
+	return w
+}
+
+// leave stops renewing and tells the others, who take over at once.
+func (m *members) leave() {
+	close(m.quit)
+	m.wg.Wait()
+	if err := m.sub.Unsubscribe(); err != nil {
+		m.log.Debug("lease subscription", "err", err)
+	}
+	m.tell(leaseNews{Replica: m.self, Bye: true})
+	if err := m.bus.Conn().Flush(); err != nil {
+		m.log.Debug("lease farewell", "err", err)
+	}
+}

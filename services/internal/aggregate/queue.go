@@ -1,0 +1,223 @@
+package aggregate
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/tuttihq/tutti/services/internal/bus"
+	"github.com/tuttihq/tutti/subjects"
+)
+
+const (
+	// queueInFlight bounds the queued commands of one partition that are worked on at
+	// once; the others wait in the stream.
+	queueInFlight = 256
+	// queueAckWait is longer than any command takes here; a message that is still worked
+	// on when it passes is handed out again and ignored.
+	queueAckWait  = 10 * time.Minute
+	queueRetryMin = 50 * time.Millisecond
+	queueRetryMax = 5 * time.Second
+	queueReopen   = time.Second
+)
+
+// queue carries out the commands of one partition that wait in the COMMANDS stream. Its
+// consumer begins anew with every owner, so that what an owner left unfinished comes
+// again in the stream's order. One sender's commands to one aggregate go in one after
+// another, each once the one before has its final answer.
+type queue struct {
+	bus       *bus.Bus
+	service   string
+	partition int
+	submit    func(Delivery)
+	log       *slog.Logger
+
+	ctx    context.Context
+	cancel context.CancelFunc
+	wg     sync.WaitGroup
+
+	mu     sync.Mutex
+	lanes  map[laneKey][]*queued // the first of each is being worked on
+	flight map[uint64]struct{}   // by sequence in the stream
+}
+
+type laneKey struct{ id, principal string }
+
+type queued struct {
+	m     *bus.Message
+	to    subjects.Command
+	pause time.Duration
+}
+
+func startQueue(b *bus.Bus, service string, partition int, submit func(Delivery), log *slog.Logger) *queue {
+	q := &queue{
+		bus: b, service: service, partition: partition, submit: submit, log: log,
+		lanes: map[laneKey][]*queued{}, flight: map[uint64]struct{}{},
+	}
+	q.ctx, q.cancel = context.WithCancel(context.Background())
+	q.wg.Go(q.run)
+	return q
+}
+
+// close takes no more commands. Those under way end in the engine; what has no final
+// answer then is left in the stream for the next owner. Call wait once the engine has
+// answered them.
+func (q *queue) close() { q.cancel() }
+
+func (q *queue) wait() { q.wg.Wait() }
+
+func (q *queue) run() {
+	for q.ctx.Err() == nil {
+		err := q.read()
+		if q.ctx.Err() != nil {
+			return
+		}
+		q.log.Warn("command queue interrupted", "service", q.service, "partition", q.partition, "err", err)
+		q.sleep(queueReopen)
+	}
+}
+
+func (q *queue) read() error {
+	sub, err := q.bus.Consume(q.ctx, bus.ConsumerSpec{
+		Stream:   subjects.StreamCommands,
+		Name:     fmt.Sprintf("%s-%d", q.service, q.partition),
+		Filters:  []string{subjects.PartitionWildcard(subjects.DoorQueue, q.service, q.partition)},
+		InFlight: queueInFlight, AckWait: queueAckWait, Restart: true,
+	})
+	if err != nil {
+		return err
+	}
+	defer sub.Stop()
+	for {
+		m, err := sub.Next(q.ctx)
+		if err != nil {
+			return err
+		}
+		q.take(m)
+	}
+}
+
+func (q *queue) take(m *bus.Message) {
+	_, part, to, err := subjects.ParseRouted(m.Subject)
+	if err == nil && part != subjects.Partition(to.ID, q.bus.Partitions()) {
+		err = subjects.Refuse(subjects.CodeInvalid, "the subject names another partition than the id's")
+	}
+	if err == nil {
+		_, err = subjects.DecodeEnvelope(m.Data)
+	}
+	if err != nil {
+		q.bury(m, to, asRefusal(err))
+		return
+	}
+	it := &queued{m: m, to: to, pause: queueRetryMin}
+	key := laneKey{to.ID, to.Principal}
+	q.mu.Lock()
+	if _, dup := q.flight[m.Seq]; dup {
+		q.mu.Unlock()
+		return
+	}
+	q.flight[m.Seq] = struct{}{}
+	lane := append(q.lanes[key], it)
+	q.lanes[key] = lane
+	q.mu.Unlock()
+	if len(lane) == 1 {
+		q.send(it)
+	}
+}
+
+func (q *queue) send(it *queued) {
+	q.submit(Delivery{To: it.to, Payload: it.m.Data, Queued: true, Answer: func(a subjects.Answer) { q.answered(it, a) }})
+}
+
+// answered runs on the actor's goroutine: what takes time goes beside it.
+func (q *queue) answered(it *queued, a subjects.Answer) {
+	final := a.Refusal == nil || a.Refusal.Code.Final()
+	q.mu.Lock()
+	if q.ctx.Err() != nil && !final {
+		q.mu.Unlock()
+		return // the next owner will see to it
+	}
+	q.wg.Go(func() {
+		if !final {
+			q.sleep(it.pause)
+			it.pause = min(it.pause*2, queueRetryMax)
+			if q.ctx.Err() == nil {
+				q.send(it)
+			}
+			return
+		}
+		q.finish(it, a)
+	})
+	q.mu.Unlock()
+}
+
+func (q *queue) finish(it *queued, a subjects.Answer) {
+	if a.Refusal != nil && undecodable(a.Refusal.Code) {
+		q.bury(it.m, it.to, a.Refusal)
+	} else {
+		q.reply(it.m, a)
+		if err := it.m.Ack(); err != nil {
+			q.log.Warn("queued command not acknowledged; it will come again", "subject", it.m.Subject, "err", err)
+		}
+	}
+	key := laneKey{it.to.ID, it.to.Principal}
+	q.mu.Lock()
+	delete(q.flight, it.m.Seq)
+	lane := q.lanes[key][1:]
+	if len(lane) == 0 {
+		delete(q.lanes, key)
+	} else {
+		q.lanes[key] = lane
+	}
+	q.mu.Unlock()
+	if len(lane) > 0 && q.ctx.Err() == nil {
+		q.send(lane[0])
+	}
+}
+
+func undecodable(c subjects.Code) bool {
+	return c == subjects.CodeInvalid || c == subjects.CodeUnknownVerb || c == subjects.CodeTooLarge
+}
+
+// bury puts what cannot be decoded among the dead letters, and only then lets go of it.
+func (q *queue) bury(m *bus.Message, _ subjects.Command, r *subjects.Refusal) {
+	q.reply(m, subjects.Answer{Refusal: r})
+	for pause := queueRetryMin; q.ctx.Err() == nil; pause = min(pause*2, queueRetryMax) {
+		err := q.bus.DeadLetter(q.ctx, q.service, m.Subject, r.Error(), m.Data)
+		if err == nil || errors.Is(err, bus.ErrTooLarge) {
+			if err := m.Ack(); err != nil {
+				q.log.Warn("dead letter not acknowledged; it will come again", "subject", m.Subject, "err", err)
+			}
+			return
+		}
+		q.sleep(pause)
+	}
+}
+
+// reply answers a sender that named an inbox.
+func (q *queue) reply(m *bus.Message, a subjects.Answer) {
+	inbox := m.Header(subjects.HeaderReplyTo)
+	if inbox == "" {
+		return
+	}
+	data, err := json.Marshal(a)
+	if err == nil {
+		err = q.bus.Conn().Publish(inbox, data)
+	}
+	if err != nil {
+		q.log.Warn("answer to a queued command not sent", "err", err)
+	}
+}
+
+func (q *queue) sleep(d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-q.ctx.Done():
+	case <-t.C:
+	}
+}
