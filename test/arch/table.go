@@ -1,0 +1,99 @@
+package arch
+
+// Table is the shape of this repository. docs/adr says why it has this shape.
+func Table() Rules {
+	return Rules{
+		Layers: []Layer{
+			{
+				Name:   "contract",
+				Of:     "subjects/...",
+				Reason: "subjects is what everybody agrees on: it depends on nobody",
+			},
+			{
+				Name:   "kernel",
+				Of:     "services/internal/*/...",
+				Allow:  []string{"subjects", "services/internal/..."},
+				Reason: "the kernel and its neighbours serve every service, so they know none",
+			},
+			{
+				Name:   "services",
+				Of:     "services/*/...",
+				Except: []string{"services/internal/..."},
+				Allow:  []string{"subjects", "services/internal/..."},
+				Reason: "services talk over subjects and nothing else: not by import, neither to a sibling nor to the edge",
+			},
+			{
+				Name:   "assembly",
+				Of:     "services",
+				Allow:  []string{"subjects", "services/..."},
+				Reason: "package services puts the services together; it knows no program and no client",
+			},
+			{
+				Name:   "programs",
+				Of:     "cmd/*/...",
+				Allow:  []string{"subjects"},
+				Behind: []string{"services"},
+				Free:   true,
+				Reason: "a program parses its flags and calls services.Run; what a service does inside is not its business",
+			},
+			{
+				Name:   "trials",
+				Of:     "test/*/...",
+				Allow:  []string{"subjects", "services/...", "test/..."},
+				Reason: "tests of the whole start it as a program would",
+			},
+		},
+		Homes: []Home{
+			{
+				Name:   "NATS",
+				Vendor: []string{"github.com/nats-io/..."},
+				Homes:  []string{"services/internal/bus", "services/internal/aggregate"},
+				Guests: []string{"test/..."},
+				Reason: "who may publish what is decided in one place; use what services/internal/bus offers",
+			},
+			{
+				Name:   "Fiber",
+				Vendor: []string{"github.com/gofiber/...", "github.com/valyala/fasthttp/..."},
+				Homes:  []string{"services/edge"},
+				Reason: "only the edge knows that HTTP exists",
+			},
+			{
+				Name:   "SQLite",
+				Vendor: []string{"modernc.org/sqlite/...", "database/sql"},
+				Homes:  []string{"services/internal/store/sqlite"},
+				Reason: "documents are reached through the store's interface, so that another store can take its place",
+			},
+			{
+				Name:   "watermill",
+				Vendor: []string{"github.com/ThreeDotsLabs/watermill/..."},
+				Homes:  []string{"services/internal/projection"},
+				Reason: "the router costs 10 µs a message: right for projections, wrong for commands, which are the kernel's",
+			},
+			{
+				Name:   "command line",
+				Vendor: []string{"github.com/spf13/cobra/...", "github.com/spf13/pflag/..."},
+				Homes:  []string{"cmd/tutti"},
+				Reason: "only a program has flags; what tests start is services.Run with a Config",
+			},
+		},
+		Bans: []Ban{
+			{
+				Name:   "contract alone",
+				Of:     "subjects/...",
+				Never:  []string{ThirdParty},
+				Reason: "a client imports subjects and gets the standard library, nothing to audit and nothing to update",
+			},
+			{
+				Name: "no harness aboard",
+				Of:   "cmd/...",
+				Never: []string{
+					Module + "/services/internal/testkit/...",
+					Module + "/services/internal/store/storetest/...",
+					"go.uber.org/goleak/...",
+					"pgregory.net/rapid/...",
+				},
+				Reason: "what is only there for tests is not shipped",
+			},
+		},
+	}
+}
