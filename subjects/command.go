@@ -3,6 +3,8 @@ package subjects
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
+	"io"
 	"time"
 )
 
@@ -46,7 +48,9 @@ func DecodeEnvelope(payload []byte) (Envelope, error) {
 	if len(payload) > MaxCommandBytes {
 		return e, Refuse(CodeTooLarge, "a command is at most %d bytes", MaxCommandBytes)
 	}
-	if err := json.Unmarshal(payload, &e); err != nil {
+	if fast, ok := scanEnvelope(payload); ok && json.Valid(payload) {
+		e = fast
+	} else if err := json.Unmarshal(payload, &e); err != nil {
 		return Envelope{}, Refuse(CodeInvalid, "the command is not a JSON object with id and body")
 	}
 	if err := CheckID(PrefixCommand, e.ID); err != nil {
@@ -82,7 +86,7 @@ func DecodeBody(body []byte, v any) error {
 	if err := d.Decode(v); err != nil {
 		return Refuse(CodeInvalid, "body: %s", readable(err))
 	}
-	if d.More() {
+	if _, err := d.Token(); !errors.Is(err, io.EOF) {
 		return Refuse(CodeInvalid, "body: more than one JSON value")
 	}
 	return nil

@@ -125,14 +125,46 @@ func appendEvent(buf []byte, e *Event) []byte {
 // DecodeCommit reads what AppendCommit wrote. It returns an error that wraps
 // ErrBadCommit for anything else.
 func DecodeCommit(data []byte) (Commit, error) {
-	var c Commit
-	if err := json.Unmarshal(data, &c); err != nil {
-		return Commit{}, fmt.Errorf("%w: %w", ErrBadCommit, err)
+	c, ok := scanCommit(data)
+	if ok && !json.Valid(data) {
+		return Commit{}, fmt.Errorf("%w: not JSON", ErrBadCommit)
+	}
+	if !ok {
+		c = Commit{}
+		if err := json.Unmarshal(data, &c); err != nil {
+			return Commit{}, fmt.Errorf("%w: %w", ErrBadCommit, err)
+		}
 	}
 	if c.Rev == 0 {
 		return Commit{}, fmt.Errorf("%w: no rev", ErrBadCommit)
 	}
+	if p := c.Public.Patch; len(p) > 0 && p[0] != '{' {
+		return Commit{}, fmt.Errorf("%w: the patch is not an object", ErrBadCommit)
+	}
+	for i := range c.Public.Events {
+		if !c.Public.Events[i].plain() {
+			return Commit{}, fmt.Errorf("%w: public event %d", ErrBadCommit, i)
+		}
+	}
+	for i := range c.Sealed {
+		// An audience of nobody would read as "public" to whoever looks at To alone.
+		if !c.Sealed[i].plain() || len(c.Sealed[i].To) == 0 {
+			return Commit{}, fmt.Errorf("%w: sealed event %d", ErrBadCommit, i)
+		}
+	}
 	return c, nil
+}
+
+// plain reports whether the event's names may stand in JSON as they are.
+func (e *Event) plain() bool {
+	for _, s := range [...]string{e.Type, e.By, e.Cmd} {
+		for i := range len(s) {
+			if c := s[i]; c <= ' ' || c >= 0x7f || c == '"' || c == '\\' {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 // Each calls f for every event in the order it was decided; to is nil for a public one.

@@ -141,3 +141,20 @@ func splitID(id string) (prefix string, ms int64, err error) {
 	}
 	return id[:i], ms, nil
 }
+
+// IDBytes gives the 128 bits of an id: 48 of Unix milliseconds, big endian, then 80 random
+// ones.
+func IDBytes(id string) ([16]byte, error) {
+	var b [16]byte
+	if _, _, err := splitID(id); err != nil {
+		return b, err
+	}
+	var hi, lo uint64
+	for _, c := range []byte(id[len(id)-idBodyLen:]) {
+		hi = hi<<5 | lo>>59
+		lo = lo<<5 | uint64(crockfordValue[c])
+	}
+	binary.BigEndian.PutUint64(b[:8], hi)
+	binary.BigEndian.PutUint64(b[8:], lo)
+	return b, nil
+}

@@ -27,6 +27,10 @@ const (
 	MaxInvitations = 10_000
 	// MaxBans bounds the bans of a room.
 	MaxBans = 10_000
+	// MaxTrackMs bounds a track's duration: a day.
+	MaxTrackMs = 24 * 60 * 60 * 1000
+	// MaxRadiusM bounds the radius of a place, in metres: half way round the globe.
+	MaxRadiusM = 20_000_000
 	// RosterInline is the largest number of members that a room's document lists by
 	// name. Above it the document holds a count and the roster is read by page.
 	RosterInline = 64
@@ -49,6 +53,13 @@ const (
 	// busier aggregate forgets the oldest first and refuses ids up to there with
 	// CodeExpired.
 	CommandMemory = 32_768
+	// PositionTTL is how long a reported position counts.
+	PositionTTL = 24 * time.Hour
+	// PositionRefresh is how old a recorded position must be before the same answer is
+	// recorded again, so that a device that reports every second fills no log.
+	PositionRefresh = time.Minute
+	// MaxScheduleAhead is how far in the future a room's constraints may reach.
+	MaxScheduleAhead = 366 * 24 * time.Hour
 	// PlaybackLead is how far in the future play, pause, seek and next take effect,
 	// so that every device hears of them before they do.
 	PlaybackLead = 250 * time.Millisecond

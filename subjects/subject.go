@@ -6,6 +6,7 @@ import (
 	"hash/fnv"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 )
 
 // Root is the first part of every subject; a change of the contract that old programs
@@ -118,7 +119,7 @@ func ParseRouted(subject string) (d Door, partition int, c Command, err error) {
 	d = Door(t[0])
 	p, err := strconv.Atoi(t[2])
 	c = Command{Service: t[1], ID: t[3], Verb: t[4], Principal: t[5]}
-	if (d != DoorAsk && d != DoorQueue) || err != nil || p < 0 || c.check() != nil {
+	if (d != DoorAsk && d != DoorQueue) || err != nil || p < 0 || strconv.Itoa(p) != t[2] || c.check() != nil {
 		return "", 0, Command{}, fmt.Errorf("%w: %q", ErrBadSubject, clip(subject))
 	}
 	return d, p, c, nil
@@ -209,6 +210,9 @@ func DLQWildcard() string { return Root + ".dlq.*" }
 // Query is the request-reply subject of a service's endpoint.
 func Query(service, endpoint string) string { return Root + ".qry." + service + "." + endpoint }
 
+// Live is where goes what is worthless a second later: leases, typing, positions.
+func Live(service, id, kind string) string { return Root + ".live." + service + "." + id + "." + kind }
+
 // ParseEvents reads the service and id from what Events, Feed or Snapshot spells.
 func ParseEvents(subject string) (service, id string, err error) {
 	rest, ok := strings.CutPrefix(subject, Root+".")
@@ -246,9 +250,15 @@ func Token(s string) bool {
 	return true
 }
 
+// clip cuts what somebody sent to a length that fits a message, at a whole character.
 func clip(s string) string {
-	if len(s) > 80 {
-		return s[:80] + "…"
+	const most = 80
+	if len(s) <= most {
+		return s
 	}
-	return s
+	n := most
+	for n > most-utf8.UTFMax && !utf8.RuneStart(s[n]) {
+		n--
+	}
+	return s[:n] + "…"
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/tuttihq/tutti/subjects"
@@ -15,25 +16,31 @@ type item[C any] struct {
 	cmd    C
 	key    commandKey
 	queued bool
+	// arrival numbers the commands of an actor in the order in which they came. Whatever
+	// way a command takes through the actor, it is decided in this order among those of
+	// its principal.
+	arrival uint64
+	// own marks the kernel's own wake, which nobody waits for.
+	own bool
 	// prepared is set once Prepare has run.
 	prepared bool
+	// alone has its events committed in an entry of their own: with others it did not
+	// work, and only alone can be told whose fault that is.
+	alone bool
 	// refusal is set where the command is refused without a decision.
 	refusal *subjects.Refusal
 	// conflicts counts the appends that were fenced with this command in them.
 	conflicts int
+	stale     func() bool
 	reply     func(subjects.Answer)
 }
+
+// gone reports whether another owner may have the command by now.
+func (it *item[C]) gone() bool { return it.stale != nil && it.stale() }
 
 // maxConflicts is how often a command is decided anew because another owner appended
 // meanwhile, before it is answered unavailable.
 const maxConflicts = 20
-
-const (
-	// owedPause is how long a wake that failed waits before it is tried again.
-	owedPause = time.Second
-	// overduePause is the shortest time between two wakes.
-	overduePause = 2 * time.Millisecond
-)
 
 // actor is one live aggregate. Commands queue up under mu; a worker goroutine exists only
 // while there are some, and alone touches what stands below it.
@@ -41,25 +48,29 @@ type actor[S, C, E any] struct {
 	e  *Engine[S, C, E]
 	id string
 
-	mu      sync.Mutex
-	queue   []*item[C]
-	lanes   map[string][]*item[C] // per principal, what waits behind a preparation
-	waiting int                   // items in lanes, and those being prepared
-	running bool
-	retired bool
-	lastUse time.Time
-	timer   *time.Timer
-	// owed is set while a timer has fired and could not be carried out.
-	owed bool
+	mu       sync.Mutex
+	arrivals uint64
+	queue    []*item[C]          // by arrival
+	lanes    map[string]*lane[C] // by principal, while a command of his is being prepared
+	waiting  int                 // items in lanes
+	running  bool
+	retired  bool
+	lastUse  time.Time
+	alarm    alarm
 
 	// The worker's own.
 	f         *Folded[S]
 	recent    recent
 	fresh     bool  // f was loaded after the present batch had arrived
+	lost      place // where the log was when f was last dropped
 	scheduled int64 // the second for which a wake was last scheduled
+	saving    atomic.Bool
 	marks     subjects.Marks
 	buf       []byte
 }
+
+// place is a log's end, as an owner knew it.
+type place struct{ seq, epoch uint64 }
 
 // push queues a command; false if there are too many. The engine's mu is held, so the
 // actor is not retired.
@@ -69,9 +80,39 @@ func (a *actor[S, C, E]) push(it *item[C]) bool {
 	if len(a.queue)+a.waiting >= a.e.opt.Queue {
 		return false
 	}
+	a.enter(it)
+	return true
+}
+
+// enter puts a new command at the queue's end. a.mu is held.
+func (a *actor[S, C, E]) enter(it *item[C]) {
+	a.arrivals++
+	it.arrival = a.arrivals
 	a.queue = append(a.queue, it)
 	a.start()
-	return true
+}
+
+// enqueue puts commands, sorted by arrival, back to where they belong. a.mu is held.
+func (a *actor[S, C, E]) enqueue(items []*item[C]) {
+	if len(items) == 0 {
+		return
+	}
+	if len(a.queue) == 0 || items[len(items)-1].arrival < a.queue[0].arrival {
+		a.queue = append(items[:len(items):len(items)], a.queue...)
+		return
+	}
+	merged := make([]*item[C], 0, len(items)+len(a.queue))
+	for q := a.queue; ; {
+		switch {
+		case len(items) == 0:
+			a.queue = append(merged, q...)
+			return
+		case len(q) == 0 || items[0].arrival < q[0].arrival:
+			merged, items = append(merged, items[0]), items[1:]
+		default:
+			merged, q = append(merged, q[0]), q[1:]
+		}
+	}
 }
 
 // start starts the worker if none runs. a.mu is held.
@@ -87,20 +128,21 @@ func (a *actor[S, C, E]) start() {
 func (a *actor[S, C, E]) idleSince() (time.Time, bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return a.lastUse, !a.running && a.waiting == 0 && len(a.queue) == 0
+	return a.lastUse, !a.running && a.waiting == 0 && len(a.queue) == 0 && !a.alarm.owed
 }
 
 // retire ends the actor if it has nothing to do, and had nothing since before (if set).
 func (a *actor[S, C, E]) retire(before time.Time) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.running || a.waiting > 0 || len(a.queue) > 0 || (a.owed && a.e.ctx.Err() == nil && !before.IsZero()) || (!before.IsZero() && a.lastUse.After(before)) {
+	if a.running || a.waiting > 0 || len(a.queue) > 0 {
+		return false
+	}
+	if !before.IsZero() && (a.alarm.owed || a.lastUse.After(before)) {
 		return false
 	}
 	a.retired = true
-	if a.timer != nil {
-		a.timer.Stop()
-	}
+	a.alarm.stop()
 	return true
 }
 
@@ -108,10 +150,10 @@ func (a *actor[S, C, E]) retire(before time.Time) bool {
 func (a *actor[S, C, E]) work() {
 	for {
 		a.mu.Lock()
+		a.arm()
 		if len(a.queue) == 0 {
 			a.running = false
 			a.lastUse = time.Now()
-			a.arm()
 			a.mu.Unlock()
 			return
 		}
@@ -163,11 +205,15 @@ func (a *actor[S, C, E]) load() error {
 		return err
 	}
 	a.e.counters.loads.Add(1)
+	if f.Seq < a.lost.seq && f.Epoch <= a.lost.epoch {
+		// This owner has seen more of the log than there is now.
+		f.Epoch, f.raised = a.lost.epoch+1, true
+	}
 	a.f, a.scheduled, a.fresh = f, 0, true
 	if f.Unknown == nil {
 		// A wake that an earlier owner scheduled may be lost with its server.
 		if err := a.schedule(); err != nil {
-			a.f = nil
+			a.drop()
 			return err
 		}
 	}
@@ -177,19 +223,27 @@ func (a *actor[S, C, E]) load() error {
 	return nil
 }
 
-// requeue puts commands back in front, in their order; those that were in too many
-// conflicts are answered unavailable.
+// drop forgets the state: it is not what the log holds, or is not known to be.
+func (a *actor[S, C, E]) drop() {
+	if a.f != nil {
+		a.lost = place{a.f.Seq, a.f.Epoch}
+	}
+	a.f = nil
+}
+
+// requeue puts commands back to be decided again; those that were in too many conflicts
+// are answered unavailable.
 func (a *actor[S, C, E]) requeue(items []*item[C]) {
 	keep := make([]*item[C], 0, len(items))
 	for _, it := range items {
-		if it.conflicts++; it.conflicts > maxConflicts || a.e.ctx.Err() != nil {
+		if it.conflicts > maxConflicts || a.e.ctx.Err() != nil {
 			a.refuse(it, subjects.Refuse(subjects.CodeUnavailable, "another owner is at work here"))
 			continue
 		}
 		keep = append(keep, it)
 	}
 	a.mu.Lock()
-	a.queue = append(keep, a.queue...)
+	a.enqueue(keep)
 	a.mu.Unlock()
 }
 
@@ -198,12 +252,7 @@ func (a *actor[S, C, E]) refuse(it *item[C], r *subjects.Refusal) {
 	if a.f != nil {
 		ans.Epoch, ans.Rev, ans.At = a.f.Epoch, a.f.Rev, a.f.At
 	}
-	if it.reply == nil && !r.Code.Final() {
-		a.mu.Lock()
-		a.owed = true
-		a.mu.Unlock()
-	}
-	a.e.answer(it, ans)
+	a.answer(it, ans)
 }
 
 func (a *actor[S, C, E]) refuseAll(items []*item[C], r *subjects.Refusal) {
@@ -212,68 +261,14 @@ func (a *actor[S, C, E]) refuseAll(items []*item[C], r *subjects.Refusal) {
 	}
 }
 
-// schedule has the server wake the aggregate at its next timer.
-func (a *actor[S, C, E]) schedule() error {
-	at, ok := a.e.m.NextTimer(a.f.State)
-	if !ok {
-		return nil
+func (a *actor[S, C, E]) answer(it *item[C], ans subjects.Answer) {
+	if it.own {
+		a.woken(ans)
 	}
-	second := (at + 999) / 1000
-	if second == a.scheduled || at <= a.now() {
-		return nil
-	}
-	if err := a.e.j.Schedule(a.e.ctx, a.id, time.Unix(second, 0)); err != nil {
-		return fmt.Errorf("aggregate: timer of %s: %w", a.id, err)
-	}
-	a.scheduled = second
-	return nil
+	a.e.answer(it, ans)
 }
 
 func (a *actor[S, C, E]) now() int64 { return a.e.opt.Now().UnixMilli() }
-
-// arm sets the timer of this process. a.mu is held and no worker runs.
-func (a *actor[S, C, E]) arm() {
-	if a.timer != nil {
-		a.timer.Stop()
-		a.timer = nil
-	}
-	if a.owed {
-		a.timer = time.AfterFunc(owedPause, a.fire)
-		return
-	}
-	if a.f == nil || a.f.Unknown != nil {
-		return
-	}
-	at, ok := a.e.m.NextTimer(a.f.State)
-	if !ok {
-		return
-	}
-	d := time.Duration(at-a.now()) * time.Millisecond
-	if d > a.e.opt.Idle*2 {
-		return // asleep by then; the scheduled wake comes through the queue
-	}
-	a.timer = time.AfterFunc(max(d, overduePause), a.fire)
-}
-
-// fire queues a wake, unless the actor has gone.
-func (a *actor[S, C, E]) fire() {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if a.retired {
-		return
-	}
-	a.owed = false
-	id := subjects.NewID(subjects.PrefixCommand, a.e.opt.Now())
-	key, err := keyOf(subjects.System, id)
-	if err != nil {
-		return
-	}
-	a.queue = append(a.queue, &item[C]{
-		call: Call{ID: a.id, Verb: subjects.VerbWake, Principal: subjects.System, Command: id},
-		cmd:  a.e.m.Wake(), key: key, queued: true,
-	})
-	a.start()
-}
 
 // safely turns a panic of f into an error.
 func safely[T any](f func() (T, error)) (v T, err error) {

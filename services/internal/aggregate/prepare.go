@@ -4,34 +4,56 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/tuttihq/tutti/subjects"
 )
 
-// A principal's commands queue in a lane while one of them is being prepared, so that
-// none overtakes it; everybody else's go on.
+// lane holds back a principal's commands behind the first of them that is being
+// prepared, so that none overtakes it; everybody else's go on. Both lists are sorted by
+// arrival. There may be several under preparation: one that went ahead is decided again
+// after a conflict, and may then need preparing itself.
+type lane[C any] struct {
+	preparing []*item[C]
+	waiting   []*item[C]
+}
 
-// setAside puts a command behind its principal's preparation, if one is under way.
+func insert[C any](items []*item[C], it *item[C]) []*item[C] {
+	i, _ := slices.BinarySearchFunc(items, it, func(a, b *item[C]) int {
+		if a.arrival < b.arrival {
+			return -1
+		}
+		return 1
+	})
+	return slices.Insert(items, i, it)
+}
+
+// setAside puts a command behind its principal's preparation, if an earlier one is under
+// way.
 func (a *actor[S, C, E]) setAside(it *item[C]) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	lane, ok := a.lanes[it.call.Principal]
-	if !ok {
+	l, ok := a.lanes[it.call.Principal]
+	if !ok || it.arrival < l.preparing[0].arrival {
 		return false
 	}
-	a.lanes[it.call.Principal] = append(lane, it)
+	l.waiting = insert(l.waiting, it)
 	a.waiting++
 	return true
 }
 
-// prepare opens a lane for the command's principal and prepares the command beside the
-// worker; then the command and its lane go back to the front of the queue.
+// prepare prepares a command beside the worker, with a lane behind it.
 func (a *actor[S, C, E]) prepare(it *item[C]) {
 	a.mu.Lock()
 	if a.lanes == nil {
-		a.lanes = map[string][]*item[C]{}
+		a.lanes = map[string]*lane[C]{}
 	}
-	a.lanes[it.call.Principal] = nil
+	l := a.lanes[it.call.Principal]
+	if l == nil {
+		l = &lane[C]{}
+		a.lanes[it.call.Principal] = l
+	}
+	l.preparing = insert(l.preparing, it)
 	a.waiting++
 	a.mu.Unlock()
 	a.e.wg.Go(func() {
@@ -47,14 +69,33 @@ func (a *actor[S, C, E]) prepare(it *item[C]) {
 			}
 			it.refusal = r
 		}
-		a.mu.Lock()
-		lane := a.lanes[it.call.Principal]
-		delete(a.lanes, it.call.Principal)
-		a.waiting -= 1 + len(lane)
-		a.queue = append(append([]*item[C]{it}, lane...), a.queue...)
-		a.start()
-		a.mu.Unlock()
+		a.rejoin(l, it)
 	})
+}
+
+// rejoin puts a prepared command, and what waited for it, back into the queue. What must
+// still wait for an earlier one does.
+func (a *actor[S, C, E]) rejoin(l *lane[C], it *item[C]) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	l.preparing = slices.DeleteFunc(l.preparing, func(o *item[C]) bool { return o == it })
+	l.waiting = insert(l.waiting, it)
+	free := len(l.waiting)
+	if len(l.preparing) > 0 {
+		first := l.preparing[0].arrival
+		free = 0
+		for free < len(l.waiting) && l.waiting[free].arrival < first {
+			free++
+		}
+	} else {
+		delete(a.lanes, it.call.Principal)
+	}
+	a.waiting -= free
+	a.enqueue(slices.Clone(l.waiting[:free]))
+	l.waiting = slices.Delete(l.waiting, 0, free)
+	if free > 0 {
+		a.start()
+	}
 }
 
 func (a *actor[S, C, E]) runPrepare(it *item[C]) (C, error) {

@@ -67,7 +67,7 @@ func TestAppendIsFencedByTheSequenceOfItsSubject(t *testing.T) {
 
 func TestReadGivesEveryMessageOfASubjectInOrder(t *testing.T) {
 	b := start(t, config(t))
-	const n = 1300 // more than two batches
+	const n = 4000 // more than what is read in batches
 	var after uint64
 	for i := range n {
 		seq, err := b.Append(t.Context(), subjects.Events("toy", "a"), fmt.Appendf(nil, "%d", i), after)

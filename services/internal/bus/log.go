@@ -26,6 +26,7 @@ const (
 	readWait   = 5 * time.Second
 	readBatch  = 512
 	readBytes  = 4 << 20
+	readLong   = 4 * readBatch
 )
 
 // Append stores data under subject if the last message there has the sequence after (0:
@@ -128,48 +129,95 @@ func (b *Bus) Read(ctx context.Context, stream, subject string, from uint64, f f
 		return fmt.Errorf("bus: read: %w", err)
 	}
 	from = max(from, 1)
+	var pending uint64
 	for {
+		// A short tail comes without the cost of making a consumer, a long one without the
+		// cost of four headers a message.
+		if pending > readLong {
+			return b.readLong(ctx, stream, subject, from, f)
+		}
 		req := fmt.Appendf(nil, `{"seq":%d,"next_by_subj":%q,"batch":%d,"max_bytes":%d}`, from, subject, readBatch, readBytes)
 		if err := b.nc.PublishRequest("$JS.API.DIRECT.GET."+stream, inbox, req); err != nil {
 			return fmt.Errorf("bus: read: %w", classify(err))
 		}
-		more, next, err := readOne(ctx, sub, from, f)
-		if err != nil {
+		if pending, from, err = readOne(ctx, sub, from, f); err != nil {
 			return err
 		}
-		if !more {
+		if pending == 0 {
 			return nil
 		}
-		from = next
 	}
 }
 
-// readOne takes one batch; next is where the following one begins.
-func readOne(ctx context.Context, sub *nats.Subscription, from uint64, f func(Entry) error) (more bool, next uint64, err error) {
+// readLong reads like Read, through a consumer that lives as long as the call. It ends
+// with the last message that was there when it began.
+func (b *Bus) readLong(ctx context.Context, stream, subject string, from uint64, f func(Entry) error) error {
+	open, cancel := context.WithTimeout(ctx, readWait)
+	defer cancel()
+	c, err := b.js.OrderedConsumer(open, stream, jetstream.OrderedConsumerConfig{
+		FilterSubjects: []string{subject}, DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: from,
+		InactiveThreshold: 10 * time.Second,
+	})
+	if err != nil {
+		return fmt.Errorf("bus: read: %w", classify(err))
+	}
+	left := c.CachedInfo().NumPending
+	if left == 0 {
+		return nil
+	}
+	it, err := c.Messages(jetstream.PullMaxMessages(4 * readBatch))
+	if err != nil {
+		return fmt.Errorf("bus: read: %w", classify(err))
+	}
+	defer it.Stop()
+	for ; left > 0; left-- {
+		wait, cancel := context.WithTimeout(ctx, readWait)
+		m, err := it.Next(jetstream.NextContext(wait))
+		cancel()
+		if err != nil {
+			return fmt.Errorf("bus: read: %w", classify(err))
+		}
+		meta, err := m.Metadata()
+		if err != nil {
+			return fmt.Errorf("bus: read: %w", err)
+		}
+		if err := f(Entry{Subject: m.Subject(), Seq: meta.Sequence.Stream, Time: meta.Timestamp, Data: m.Data()}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// readOne takes one batch; pending is how many messages come after it, and next where
+// they begin.
+func readOne(ctx context.Context, sub *nats.Subscription, from uint64, f func(Entry) error) (pending, next uint64, err error) {
 	next = from
 	for {
 		wait, cancel := context.WithTimeout(ctx, readWait)
 		m, err := sub.NextMsgWithContext(wait)
 		cancel()
 		if err != nil {
-			return false, next, fmt.Errorf("bus: read: %w", classify(err))
+			return 0, next, fmt.Errorf("bus: read: %w", classify(err))
 		}
 		switch m.Header.Get("Status") {
 		case "":
 		case "204": // end of batch
-			pending, _ := strconv.ParseUint(m.Header.Get("Nats-Num-Pending"), 10, 64)
-			return pending > 0, next, nil
+			pending, err := strconv.ParseUint(m.Header.Get("Nats-Num-Pending"), 10, 64)
+			if err != nil {
+				return 0, next, fmt.Errorf("bus: read: end of batch: %w", err)
+			}
+			return pending, next, nil
 		case "404":
-			return false, next, nil
+			return 0, next, nil
 		default:
-			return false, next, fmt.Errorf("bus: read: %w", statusError(m))
+			return 0, next, fmt.Errorf("bus: read: %w", statusError(m))
 		}
 		e, err := directEntry(m)
 		if err != nil {
-			return false, next, err
+			return 0, next, err
 		}
 		if err := f(e); err != nil {
-			return false, next, err
+			return 0, next, err
 		}
 		next = e.Seq + 1
 	}

@@ -81,11 +81,21 @@ func (b *Bus) Serve(service, version string, endpoints map[string]Endpoint) (sto
 		cancel()
 		return nil, fmt.Errorf("bus: serve %s: %w", service, err)
 	}
-	var wg sync.WaitGroup
+	var (
+		mu      sync.Mutex
+		stopped bool
+		wg      sync.WaitGroup
+	)
 	slots := make(chan struct{}, serveConcurrency)
 	for name, ep := range endpoints {
 		handler := micro.HandlerFunc(func(r micro.Request) {
 			slots <- struct{}{}
+			mu.Lock()
+			defer mu.Unlock()
+			if stopped { // the asker tries again, and finds another replica
+				<-slots
+				return
+			}
 			wg.Go(func() {
 				defer func() { <-slots }()
 				b.answer(ctx, service, name, ep, r)
@@ -100,6 +110,9 @@ func (b *Bus) Serve(service, version string, endpoints map[string]Endpoint) (sto
 		if err := s.Stop(); err != nil && !errors.Is(err, nats.ErrConnectionClosed) {
 			b.log.Warn("stopping queries", "service", service, "err", err)
 		}
+		mu.Lock()
+		stopped = true
+		mu.Unlock()
 		wg.Wait()
 		cancel()
 	}, nil
@@ -123,12 +136,27 @@ func (b *Bus) answer(ctx context.Context, service, name string, ep Endpoint, r m
 		if merr != nil {
 			body = nil
 		}
-		if err := r.Error(string(refusal.Code), refusal.Message, body); err != nil {
-			b.log.Warn("query answer not sent", "service", service, "endpoint", name, "err", err)
-		}
+		b.respond(service, name, &nats.Msg{Subject: r.Reply(), Data: body, Header: nats.Header{
+			micro.ErrorCodeHeader: {string(refusal.Code)}, micro.ErrorHeader: {refusal.Message},
+		}})
 		return
 	}
-	if err := r.RespondJSON(out); err != nil {
+	body, err := json.Marshal(out)
+	if err != nil {
+		b.log.Error("query answer not encoded", "service", service, "endpoint", name, "err", err)
+		return
+	}
+	b.respond(service, name, &nats.Msg{Subject: r.Reply(), Data: body})
+}
+
+// respond publishes the answer itself: the request's own methods keep the outcome where
+// the library reads it as soon as the handler has returned, and an endpoint runs longer
+// than that.
+func (b *Bus) respond(service, name string, m *nats.Msg) {
+	if m.Subject == "" {
+		return
+	}
+	if err := b.nc.PublishMsg(m); err != nil {
 		b.log.Warn("query answer not sent", "service", service, "endpoint", name, "err", err)
 	}
 }

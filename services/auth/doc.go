@@ -1,0 +1,57 @@
+// Package auth knows who people are: it registers them, logs them in, and gives them
+// tokens that every edge verifies alone.
+//
+// It answers request-reply (subjects.ServiceAuth) and nothing else. Passwords and tokens
+// come in requests and go in answers; no stream, feed or log ever holds one. Documents
+// are in four tables, and for all of them the store is the authority, so every write
+// there is durable before it is answered.
+//
+// # Accounts and names
+//
+// An e-mail address and a nickname each belong to one account. A name is held by a claim,
+// a document whose primary key is the name and whose body says which account id it is
+// for. Registering is three writes: claim the address, claim the nickname, insert the
+// account. The insert is the moment the account exists; before it nothing was promised,
+// and a process may die between any two of these writes. What heals it:
+//
+//   - The same request, sent again under its request id, leads to the same account id,
+//     finds its own claims and goes on from there.
+//   - A claim for an account that does not exist is taken over by the next who wants the
+//     name, once it is older than Config.ClaimPatience. Before that they are told to try
+//     again, since the registration may be under way this very moment.
+//   - A take-over begins by fencing the old account id: a tombstone is put where that
+//     account would be inserted. An insert cannot pass a tombstone, and a tombstone cannot
+//     be put over an account. So a process that was frozen between its claims and its
+//     insert, for however long, either has its account before the take-over, which then
+//     finds the name taken, or never. No clock is part of that; patience is only manners.
+//
+// A claim that names an account is changed only after that account's id was fenced. That
+// is the invariant, and why two accounts never share a name.
+//
+// # Sessions
+//
+// A session is a family of refresh tokens: each refresh replaces the last token by a new
+// one, by compare-and-set on the session's document, which holds the SHA-256 of the one
+// secret that is good now. Any other secret for a session that lives was good once, or
+// its bearer could not know the session's 80 random bits. Somebody then holds a copy, and
+// who is the thief cannot be told: the session ends (subjects.CodeTokenReused).
+//
+// There is no grace for a token that was used a moment ago. A grace would be a window in
+// which a thief is served beside the owner, and the two are not told apart by being
+// quick. The price is that a client which refreshes twice at once, or loses the answer
+// to a refresh and repeats it, must log in again; so a client keeps one refresh under way
+// per session.
+//
+// Logging out ends the session at once for refreshing. Access tokens that were handed
+// out live on until they expire, minutes later, because nobody is asked when they are
+// verified. The endpoint validate does ask.
+//
+// # Keys
+//
+// Access tokens are signed with Ed25519. The keys are one document, the ring, which
+// replicas that start together create by compare-and-set, so that all sign with the same
+// one. A key is replaced after Config.RotateEvery: its successor is in the key set for
+// Config.KeyLead before it signs, so that every verifier has it by then, and the old one
+// stays until the last token that it signed has expired. Private keys lie in the store as
+// they are: whoever reads the store's files can sign tokens.
+package auth

@@ -1,0 +1,128 @@
+package profile
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+
+	"github.com/tuttihq/tutti/services/internal/bus"
+	"github.com/tuttihq/tutti/services/internal/store"
+	"github.com/tuttihq/tutti/subjects"
+)
+
+// version is what the service tells NATS tools.
+const version = "1.0.0"
+
+// maxRequest bounds a request in bytes.
+const maxRequest = 32 << 10
+
+// Deps is what the service needs. All fields must be set.
+type Deps struct {
+	Bus    *bus.Bus
+	Store  store.Store // with Tables
+	Log    *slog.Logger
+	Config Config
+}
+
+// Validate reports everything that is missing or wrong.
+func (d Deps) Validate() error {
+	var errs []error
+	for _, f := range [...]struct {
+		name string
+		ok   bool
+	}{{"bus", d.Bus != nil}, {"store", d.Store != nil}, {"log", d.Log != nil}} {
+		if !f.ok {
+			errs = append(errs, fmt.Errorf("profile: the service needs a %s", f.name))
+		}
+	}
+	return errors.Join(append(errs, d.Config.Validate())...)
+}
+
+// Service is the running service. Many replicas may run, on one store.
+type Service struct {
+	cfg   Config
+	bus   *bus.Bus
+	store store.Store
+	log   *slog.Logger
+
+	stopServing func()
+	cancel      context.CancelFunc
+	background  sync.WaitGroup
+	once        sync.Once
+}
+
+// Start checks the dependencies, opens the accounts' feed and answers requests. It needs
+// NATS to answer; the store may be away. Stop it before closing the bus and the store.
+func Start(ctx context.Context, d Deps) (*Service, error) {
+	if err := d.Validate(); err != nil {
+		return nil, err
+	}
+	s := &Service{cfg: d.Config, bus: d.Bus, store: d.Store, log: d.Log}
+	sub, err := s.subscribe(ctx)
+	if err != nil {
+		return nil, err
+	}
+	s.stopServing, err = d.Bus.Serve(subjects.ServiceProfile, version, map[string]bus.Endpoint{
+		subjects.ProfileGet:    endpoint(s, s.get),
+		subjects.ProfileBatch:  endpoint(s, s.batch),
+		subjects.ProfileUpdate: endpoint(s, s.update),
+	})
+	if err != nil {
+		sub.Stop()
+		return nil, err
+	}
+	work, cancel := context.WithCancel(context.Background())
+	s.cancel = cancel
+	s.background.Go(func() { s.follow(work, sub) })
+	return s, nil
+}
+
+// Stop ends the serving, waits for requests under way, and for everything the service
+// started. A second call does nothing.
+func (s *Service) Stop() {
+	s.once.Do(func() {
+		s.cancel()
+		s.stopServing()
+		s.background.Wait()
+	})
+}
+
+// endpoint decodes the request for f and sorts its errors. Fields that are not known are
+// passed over, since an edge may be newer than this service.
+func endpoint[Req, Resp any](s *Service, f func(context.Context, Req) (Resp, error)) bus.Endpoint {
+	return func(ctx context.Context, raw json.RawMessage) (any, error) {
+		var req Req
+		if len(raw) > maxRequest {
+			return nil, subjects.Refuse(subjects.CodeTooLarge, "a request is at most %d bytes", maxRequest)
+		}
+		if len(raw) > 0 {
+			if err := json.Unmarshal(raw, &req); err != nil {
+				return nil, subjects.Refuse(subjects.CodeInvalid, "the request is not a JSON object of the right shape")
+			}
+		}
+		resp, err := f(ctx, req)
+		if err != nil {
+			return nil, s.answerable(err)
+		}
+		return resp, nil
+	}
+}
+
+// answerable makes "try again" of what failed for now. Refusals stay as they are; what
+// else there is is a defect, which the bus logs and answers as one.
+func (s *Service) answerable(err error) error {
+	var refusal *subjects.Refusal
+	if errors.As(err, &refusal) {
+		return err
+	}
+	for _, passing := range []error{store.ErrUnavailable, store.ErrClosed, context.DeadlineExceeded, context.Canceled} {
+		if errors.Is(err, passing) {
+			s.log.Warn("request not answered", "err", err)
+			return subjects.Refuse(subjects.CodeUnavailable, "profiles cannot be reached now; try again")
+		}
+	}
+	return err
+}

@@ -1,0 +1,115 @@
+package room
+
+import (
+	"encoding/json"
+	"fmt"
+
+	"github.com/tuttihq/tutti/services/internal/store"
+	"github.com/tuttihq/tutti/subjects"
+)
+
+// Indexes of the tables that rooms are listed and searched by.
+const (
+	// IndexRoomName is by phase, private and nameKey: open rooms whose names begin so.
+	IndexRoomName = "by_name"
+	// IndexInviteName is by user and nameKey: the private rooms that a user may find.
+	IndexInviteName = "by_user_and_name"
+)
+
+// Tables describes the tables that rooms are projected to. Both are folded from the log
+// and may be dropped and rebuilt.
+func Tables() []store.Table {
+	return []store.Table{
+		{Name: subjects.TableRooms, Durability: store.Soft, Indexes: []store.Index{
+			{Name: IndexRoomName, Fields: []string{"phase", "private", "nameKey"}},
+		}},
+		{Name: subjects.TableRoomInvites, Durability: store.Soft, Indexes: []store.Index{
+			{Name: IndexInviteName, Fields: []string{"user", "nameKey"}},
+		}},
+	}
+}
+
+// Write is a document to put, or to delete if Deleted, in a table.
+type Write struct {
+	Table    string
+	Document store.Document
+}
+
+// Touched collects what the documents of one room owe to the events folded since they
+// were last written, so that writing costs what changed and several commits can be
+// written as one. The zero value is ready. It holds at most one entry an invitation.
+type Touched struct {
+	users  map[string]struct{}
+	closed bool
+	any    bool
+}
+
+// Note looks at an event, public or sealed, that was folded into the state.
+func (t *Touched) Note(e subjects.RoomEvent) {
+	t.any = true
+	switch e := e.(type) {
+	case *subjects.RoomCreated:
+		t.user(e.Creator)
+	case *subjects.InvitationSent:
+		t.user(e.User)
+	case *subjects.InvitationWithdrawn:
+		t.user(e.User)
+	case *subjects.RoomClosed:
+		t.closed = true
+	}
+}
+
+func (t *Touched) user(id string) {
+	if t.users == nil {
+		t.users = make(map[string]struct{})
+	}
+	t.users[id] = struct{}{}
+}
+
+// Closed reports whether the room was closed, so that its name is to be released
+// (Claims.Release).
+func (t *Touched) Closed() bool { return t.closed }
+
+// All notes everything: what a rebuild writes.
+func (t *Touched) All(s *subjects.RoomState) {
+	t.any = true
+	t.closed = t.closed || s.Closed()
+	t.user(s.Room.Creator)
+	for _, id := range s.InvitedIDs() {
+		t.user(id)
+	}
+}
+
+// Writes gives what brings the documents up to the state, all at one version. Written
+// twice, or out of order, they do no harm: the store keeps the newest.
+func (t *Touched) Writes(s *subjects.RoomState, version store.Version) ([]Write, error) {
+	if !t.any || !s.Exists() {
+		return nil, nil
+	}
+	body, err := json.Marshal(s.Room.Summary())
+	if err != nil {
+		return nil, fmt.Errorf("room: document of %s: %w", s.Room.ID, err)
+	}
+	out := []Write{{subjects.TableRooms, store.Document{ID: s.Room.ID, Version: version, Body: body}}}
+	if s.Room.Options.Open {
+		return out, nil
+	}
+	if t.closed {
+		t.All(s)
+	}
+	for user := range t.users {
+		w := Write{subjects.TableRoomInvites, store.Document{ID: subjects.RoomInviteID(user, s.Room.ID), Version: version}}
+		if s.Closed() || !s.Invited(user) && user != s.Room.Creator {
+			w.Document.Deleted = true
+		} else if w.Document.Body, err = json.Marshal(subjects.RoomInvite{
+			User: user, Room: s.Room.ID, Name: s.Room.Name, NameKey: subjects.RoomNameKey(s.Room.Name),
+		}); err != nil {
+			return nil, fmt.Errorf("room: invitation to %s: %w", s.Room.ID, err)
+		}
+		out = append(out, w)
+	}
+	return out, nil
+}
+
+// Reset forgets what was noted, after it was written.
+func (t *Touched) Reset() { *t = Touched{} }

@@ -1,0 +1,95 @@
+package subjects
+
+import (
+	"maps"
+	"slices"
+)
+
+// Role is what somebody is in a room. Who is not in it counts as a guest.
+type Role string
+
+// The roles.
+const (
+	RoleCreator   Role = "creator"   // made the room; may do everything and cannot be removed
+	RoleModerator Role = "moderator" // keeps order
+	RoleSpeaker   Role = "speaker"   // is heard
+	RoleMember    Role = "member"    // what one is on joining
+	RoleGuest     Role = "guest"     // sees the room and is not in it, or is in it and only watches
+)
+
+// Roles lists every role, highest first.
+func Roles() []Role {
+	return []Role{RoleCreator, RoleModerator, RoleSpeaker, RoleMember, RoleGuest}
+}
+
+// Valid reports whether r is a role.
+func (r Role) Valid() bool { return r.Rank() > 0 }
+
+// Rank orders roles: who acts on a person (kick, ban, a new role) needs the higher one.
+// 0 for what is no role.
+func (r Role) Rank() int {
+	switch r {
+	case RoleCreator:
+		return 4
+	case RoleModerator:
+		return 3
+	case RoleSpeaker, RoleMember:
+		return 2
+	case RoleGuest:
+		return 1
+	default:
+		return 0
+	}
+}
+
+// Grants is the one table that says which role may use which verbs. leave, position,
+// create and wake are not in it: whoever is in a room may leave it and say where they
+// are.
+type Grants map[Role][]string
+
+// Allows reports whether the table lets a role use a verb.
+func (g Grants) Allows(role Role, verb string) bool { return slices.Contains(g[role], verb) }
+
+// grantable are the verbs of the table, in the order in which a row lists them.
+var grantable = []string{
+	VerbJoin, VerbSuggest, VerbVote, VerbSkip,
+	VerbPlay, VerbPause, VerbSeek, VerbNext,
+	VerbInvite, VerbRemove, VerbKick, VerbBan, VerbUnban,
+	VerbGrantControl, VerbRevokeControl, VerbSetRole, VerbSetGrants, VerbClose,
+}
+
+// Grantable lists the verbs that the grant table speaks of.
+func Grantable() []string { return slices.Clone(grantable) }
+
+// CreatorOnly reports whether a verb stays with the creator whatever the table of a room
+// is changed to: who hands out power is never handed out.
+func CreatorOnly(verb string) bool {
+	switch verb {
+	case VerbGrantControl, VerbRevokeControl, VerbSetRole, VerbSetGrants:
+		return true
+	}
+	return false
+}
+
+// IsControl reports whether the control permission lets a member use the verb.
+func IsControl(verb string) bool {
+	switch verb {
+	case VerbPlay, VerbPause, VerbSeek, VerbNext:
+		return true
+	}
+	return false
+}
+
+// DefaultGrants is the table that a vote room starts with.
+func DefaultGrants() Grants {
+	return Grants{
+		RoleCreator:   slices.Clone(grantable),
+		RoleModerator: {VerbSuggest, VerbVote, VerbSkip, VerbRemove, VerbKick, VerbBan, VerbUnban},
+		RoleSpeaker:   {VerbSuggest, VerbVote, VerbSkip},
+		RoleMember:    {VerbSuggest, VerbVote, VerbSkip},
+		RoleGuest:     {VerbJoin},
+	}
+}
+
+// clone copies the table; rows are never changed in place, so they are shared.
+func (g Grants) clone() Grants { return maps.Clone(g) }
