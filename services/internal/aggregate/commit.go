@@ -1,8 +1,6 @@
 package aggregate
 
 import (
-	"bytes"
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -40,37 +38,24 @@ var errPoison = errors.New("aggregate: defect while deciding")
 // that must be decided again, with the reason; the actor's state is then gone, unless
 // the batch was merely cut short.
 func (a *actor[S, C, E]) commit(batch []*item[C]) (rest []*item[C], err error) {
-	d, rest, poison := a.decide(batch)
-	if poison != nil {
+	d, rest, err := a.decide(batch)
+	if err != nil {
 		// The state may be half changed: forget it, and all that was decided on it.
-		a.f = nil
+		a.drop()
 		bad := batch[len(batch)-len(rest)-1]
-		a.e.opt.Log.Error("command met a defect", "service", a.e.m.Service(), "id", a.id,
-			"verb", bad.call.Verb, "cmd", bad.call.Command, "err", poison)
+		a.blame(bad, err)
 		again := make([]*item[C], 0, len(batch))
 		for _, v := range d.verdicts {
 			again = append(again, v.it)
 		}
-		bad.refusal = subjects.Refuse(subjects.CodeInternal, "the command met a defect and was not carried out")
 		return append(append(again, bad), rest...), nil
 	}
 	if len(d.verdicts) == 0 {
 		return rest, nil
 	}
 	if err := a.settle(d); err != nil {
-		a.f = nil
-		again := make([]*item[C], 0, len(batch))
-		for _, v := range d.verdicts {
-			switch {
-			case v.proven:
-				a.e.answer(v.it, v.answer)
-			case errors.Is(err, ErrFenced):
-				again = append(again, v.it)
-			default:
-				a.refuse(v.it, refusalFor(err))
-			}
-		}
-		return append(again, rest...), err
+		a.drop()
+		return append(a.undo(d, err), rest...), err
 	}
 	for _, v := range d.verdicts {
 		if v.accepted {
@@ -79,7 +64,7 @@ func (a *actor[S, C, E]) commit(batch []*item[C]) (rest []*item[C], err error) {
 		if v.remember {
 			a.recent.add(v.it.key, v.answer)
 		}
-		a.e.answer(v.it, v.answer)
+		a.answer(v.it, v.answer)
 	}
 	if a.f.sinceSnapshot >= a.e.opt.SnapshotEvery {
 		a.snapshot()
@@ -87,11 +72,52 @@ func (a *actor[S, C, E]) commit(batch []*item[C]) (rest []*item[C], err error) {
 	return rest, nil
 }
 
-func refusalFor(err error) *subjects.Refusal {
-	if errors.Is(err, ErrTooLarge) {
-		return subjects.Refuse(subjects.CodeTooLarge, "what the command would change is too large to be stored")
+// undo answers what it can of a batch that came to nothing, and returns what must be
+// decided again.
+func (a *actor[S, C, E]) undo(d *draft[C], err error) (again []*item[C]) {
+	fenced := errors.Is(err, ErrFenced)
+	fault := errors.Is(err, ErrTooLarge) || errors.Is(err, errPoison)
+	if fault {
+		// One of the commands is to blame. If there are several, each is tried alone.
+		var accepted []*item[C]
+		for _, v := range d.verdicts {
+			if v.accepted {
+				accepted = append(accepted, v.it)
+			}
+		}
+		if len(accepted) == 1 {
+			a.blame(accepted[0], err)
+		}
+		for _, it := range accepted {
+			it.alone = true
+		}
 	}
-	return subjects.Refuse(subjects.CodeUnavailable, "the log cannot be reached now")
+	for _, v := range d.verdicts {
+		switch {
+		case v.proven:
+			a.answer(v.it, v.answer)
+		case fenced:
+			v.it.conflicts++
+			again = append(again, v.it)
+		case fault:
+			again = append(again, v.it)
+		default:
+			a.refuse(v.it, subjects.Refuse(subjects.CodeUnavailable, "the log cannot be reached now"))
+		}
+	}
+	return again
+}
+
+// blame has a command refused when it is decided again, since it met a defect of the
+// machine or its events cannot be stored.
+func (a *actor[S, C, E]) blame(it *item[C], err error) {
+	if errors.Is(err, ErrTooLarge) {
+		it.refusal = subjects.Refuse(subjects.CodeTooLarge, "what the command would change is too large to be stored")
+		return
+	}
+	a.e.opt.Log.Error("command met a defect", "service", a.e.m.Service(), "id", a.id,
+		"verb", it.call.Verb, "cmd", it.call.Command, "err", err)
+	it.refusal = subjects.Refuse(subjects.CodeInternal, "the command met a defect and was not carried out")
 }
 
 // decide goes through the batch on the evolving state. It stops early when the commit is
@@ -106,11 +132,14 @@ func (a *actor[S, C, E]) decide(batch []*item[C]) (d *draft[C], rest []*item[C],
 	}
 	a.marks.Reset()
 	for i, it := range batch {
-		if d.bytes >= a.e.opt.BatchBytes {
+		if len(d.order) > 0 && (it.alone || d.bytes >= a.e.opt.BatchBytes) {
 			return d, batch[i:], nil
 		}
 		if err := a.decideOne(d, it); err != nil {
 			return d, batch[i+1:], err
+		}
+		if len(d.order) > 0 && it.alone {
+			return d, batch[i+1:], nil
 		}
 	}
 	return d, nil, nil
@@ -121,6 +150,9 @@ func (a *actor[S, C, E]) decideOne(d *draft[C], it *item[C]) (poison error) {
 	f := a.f
 	it.call.At = d.now
 	here := subjects.Answer{Command: it.call.Command, Epoch: f.Epoch, Rev: f.Rev, At: f.At}
+	if len(d.order) > 0 { // what is looked at is in this commit
+		here.Epoch, here.Rev, here.At = d.commit.Epoch, d.commit.Rev, d.now
+	}
 	add := func(v verdict[C]) {
 		v.it = it
 		if d.seen != nil {
@@ -130,7 +162,8 @@ func (a *actor[S, C, E]) decideOne(d *draft[C], it *item[C]) (poison error) {
 	}
 	refuse := func(r *subjects.Refusal) {
 		here.Refusal = r
-		add(verdict[C]{answer: here, remember: r.Code.Final()})
+		// "Not now" is true whatever the log says.
+		add(verdict[C]{answer: here, remember: r.Code.Final(), proven: !r.Code.Final()})
 	}
 
 	if first, ok := f.memory.lookup(it.key); ok {
@@ -155,16 +188,19 @@ func (a *actor[S, C, E]) decideOne(d *draft[C], it *item[C]) (poison error) {
 	if a.setAside(it) {
 		return nil
 	}
+	if it.gone() {
+		refuse(subjects.Refuse(subjects.CodeUnavailable, "another owner may have this command by now"))
+		return nil
+	}
 	switch {
-	case f.memory.forgotten(it.key):
+	case !it.own && f.memory.forgotten(it.key):
 		refuse(subjects.Refuse(subjects.CodeExpired, "the command's id is older than what is remembered here"))
 		return nil
 	case it.refusal != nil:
 		refuse(it.refusal)
 		return nil
 	case f.Unknown != nil:
-		add(verdict[C]{answer: subjects.Answer{Command: it.call.Command, Epoch: f.Epoch, Rev: f.Rev, At: f.At,
-			Refusal: subjects.Refuse(subjects.CodeUpgrade, "the log holds events of a newer release")}})
+		refuse(subjects.Refuse(subjects.CodeUpgrade, "the log holds events of a newer release"))
 		return nil
 	}
 	if !it.queued {
@@ -176,11 +212,11 @@ func (a *actor[S, C, E]) decideOne(d *draft[C], it *item[C]) (poison error) {
 		refuse(subjects.RefuseField("id", "the time in the command's id lies in the future; check the clock"))
 		return nil
 	}
-	return a.judge(d, it, add, refuse)
+	return a.judge(d, it, here, add, refuse)
 }
 
 // judge asks the machine.
-func (a *actor[S, C, E]) judge(d *draft[C], it *item[C], add func(verdict[C]), refuse func(*subjects.Refusal)) (poison error) {
+func (a *actor[S, C, E]) judge(d *draft[C], it *item[C], here subjects.Answer, add func(verdict[C]), refuse func(*subjects.Refusal)) (poison error) {
 	f, m := a.f, a.e.m
 	defer func() {
 		if p := recover(); p != nil {
@@ -204,10 +240,7 @@ func (a *actor[S, C, E]) judge(d *draft[C], it *item[C], add func(verdict[C]), r
 		return nil
 	}
 	if len(outs) == 0 {
-		add(verdict[C]{
-			answer:   subjects.Answer{Command: it.call.Command, Epoch: f.Epoch, Rev: f.Rev, At: f.At},
-			remember: it.reply != nil,
-		})
+		add(verdict[C]{answer: here, remember: !it.own})
 		return nil
 	}
 	for i := range outs {
@@ -236,107 +269,22 @@ func (a *actor[S, C, E]) judge(d *draft[C], it *item[C], add func(verdict[C]), r
 	return nil
 }
 
-// settle makes the batch's verdicts stand: it appends the commit, if there is one, and
-// otherwise confirms that the state they were given on is the log's head.
-func (a *actor[S, C, E]) settle(d *draft[C]) error {
-	ctx := a.e.ctx
-	if len(d.order) == 0 {
-		if a.fresh {
-			return nil // the load has read the head
-		}
-		for _, v := range d.verdicts {
-			if !v.proven {
-				head, err := a.e.j.Head(ctx, a.id)
-				if err != nil {
-					return err
-				}
-				if head.Seq != a.f.Seq {
-					return ErrFenced
-				}
-				return nil
-			}
-		}
-		return nil
-	}
-	if len(d.commit.Public.Events) > 0 && len(d.commit.Sealed) > 0 {
-		// The order is spelled only where it is not "public, then sealed".
-		if i := bytes.IndexByte(d.order, 's'); bytes.IndexByte(d.order[i:], 'p') >= 0 {
-			d.commit.Order = string(d.order)
-		}
-	}
-	patch, err := safely(func() (json.RawMessage, error) { return a.e.m.Patch(a.f.State, &a.marks) })
-	if err != nil {
-		return err
-	}
-	d.commit.Public.Patch = patch
-	if a.buf, err = subjects.AppendCommit(a.buf[:0], &d.commit); err != nil {
-		return err
-	}
-	if err := a.schedule(); err != nil {
-		return err
-	}
-	seq, err := a.append(ctx, a.buf)
-	if err != nil {
-		return err
-	}
-	a.e.commits.Add(1)
-	a.f.Epoch, a.f.Rev, a.f.Seq, a.f.At = d.commit.Epoch, d.commit.Rev, seq, d.commit.At
-	a.f.sinceSnapshot++
-	if cap(a.buf) > 1<<20 {
-		a.buf = nil // an outlier is not kept for ever
-	}
-	return nil
-}
-
-// append stores the commit and finds out what became of it: an append without an answer
-// is looked up at the log's head, and made again, at the same place, if it is not there.
-// The fence lets only one of them in.
-func (a *actor[S, C, E]) append(ctx context.Context, data []byte) (uint64, error) {
-	seq, err := a.e.j.Append(ctx, a.id, data, a.f.Seq)
-	if err == nil || errors.Is(err, ErrTooLarge) {
-		return seq, err
-	}
-	uncertain := !errors.Is(err, ErrFenced)
-	deadline := time.Now().Add(a.e.opt.Resolve)
-	for pause := 10 * time.Millisecond; ; pause = min(pause*2, time.Second) {
-		head, herr := a.e.j.Head(ctx, a.id)
-		if herr == nil {
-			switch {
-			case head.Seq > a.f.Seq && bytes.Equal(head.Data, data):
-				return head.Seq, nil // it is ours, whichever try it was
-			case head.Seq != a.f.Seq:
-				a.e.conflicts.Add(1)
-				return 0, ErrFenced
-			case !uncertain:
-				// Fenced, and yet the head is where it was: a stale answer. Try again.
-			}
-			if seq, err = a.e.j.Append(ctx, a.id, data, a.f.Seq); err == nil {
-				return seq, nil
-			}
-			uncertain = uncertain || !errors.Is(err, ErrFenced)
-		}
-		if time.Now().After(deadline) || ctx.Err() != nil {
-			return 0, fmt.Errorf("%w: outcome of an append is not known: %w", ErrUnavailable, err)
-		}
-		t := time.NewTimer(pause)
-		select {
-		case <-ctx.Done():
-		case <-t.C:
-		}
-		t.Stop()
-	}
-}
-
 // snapshot stores the state beside the worker. A snapshot that cannot be stored is
 // missing and no more: the next wake folds a longer tail.
+// One is stored at a time; what is due meanwhile is made at a later commit.
 func (a *actor[S, C, E]) snapshot() {
+	if !a.saving.CompareAndSwap(false, true) {
+		return
+	}
 	data, err := safely(func() ([]byte, error) { return encodeSnapshot(a.e.m, a.f) })
 	a.f.sinceSnapshot = 0
 	if err != nil {
+		a.saving.Store(false)
 		a.e.opt.Log.Error("snapshot not made", "service", a.e.m.Service(), "id", a.id, "err", err)
 		return
 	}
 	a.e.wg.Go(func() {
+		defer a.saving.Store(false)
 		if err := a.e.j.SaveSnapshot(a.e.ctx, a.id, data); err != nil {
 			a.e.opt.Log.Warn("snapshot not stored", "service", a.e.m.Service(), "id", a.id, "bytes", len(data), "err", err)
 			return

@@ -80,6 +80,11 @@ type Delivery struct {
 	// Queued says that it came through the queue, where it may have waited for long: its
 	// age is then measured against what the aggregate remembers, not against the present.
 	Queued bool
+	// Stale reports whether another owner may have been given the command by now, so that
+	// deciding it here could contradict what that one said: nobody waits for this
+	// delivery's answer any more, or the partition was lost. It is then answered
+	// unavailable, unless the log holds the answer. Nil means never.
+	Stale func() bool
 	// Answer is called exactly once, from any goroutine; it must not block.
 	Answer func(subjects.Answer)
 }
@@ -162,7 +167,7 @@ func (e *Engine[S, C, E]) Submit(d Delivery) {
 func (e *Engine[S, C, E]) read(d Delivery) *item[C] {
 	it := &item[C]{
 		call:   Call{ID: d.To.ID, Verb: d.To.Verb, Principal: d.To.Principal},
-		queued: d.Queued, reply: d.Answer,
+		queued: d.Queued, stale: d.Stale, reply: d.Answer,
 	}
 	env, err := subjects.DecodeEnvelope(d.Payload)
 	it.call.Command = env.ID
@@ -216,13 +221,14 @@ func (e *Engine[S, C, E]) wake(id string) (*actor[S, C, E], subjects.Code) {
 func (e *Engine[S, C, E]) makeRoom() bool {
 	const probes = 32
 	var oldest *actor[S, C, E]
+	var since time.Time
 	seen := 0
 	for _, a := range e.actors {
 		if seen++; seen > probes && oldest != nil || seen > len(e.actors) {
 			break
 		}
-		if at, idle := a.idleSince(); idle && (oldest == nil || at.Before(oldest.lastUse)) {
-			oldest = a
+		if at, idle := a.idleSince(); idle && (oldest == nil || at.Before(since)) {
+			oldest, since = a, at
 		}
 	}
 	return oldest != nil && e.sleep(oldest, time.Time{})

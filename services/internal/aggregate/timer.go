@@ -82,7 +82,7 @@ func (a *actor[S, C, E]) schedule() error {
 		if due := a.scheduled * 1000; due >= at && due > soon {
 			return nil
 		}
-		second = (max(at, now)+999)/1000 + 2
+		second = (max(at, now)+999)/1000 + 1
 	}
 	if err := a.e.j.Schedule(a.e.ctx, a.id, time.Unix(second, 0)); err != nil {
 		return fmt.Errorf("aggregate: timer of %s: %w", a.id, err)

@@ -55,6 +55,17 @@ func Start(ctx context.Context, cfg Config, services []string, log *slog.Logger)
 	return b, nil
 }
 
+// Dial connects to a running NATS server and nothing more: it makes no streams, and Clock
+// is not set. For tools that look.
+func Dial(ctx context.Context, cfg Config, log *slog.Logger) (*Bus, error) {
+	b := &Bus{cfg: cfg, log: log, onReconnect: map[int]func(){}, closed: make(chan struct{})}
+	if err := b.connect(); err != nil {
+		b.Close(ctx)
+		return nil, err
+	}
+	return b, nil
+}
+
 func (b *Bus) connect() error {
 	opts := []nats.Option{
 		nats.Name(b.cfg.Name),
@@ -236,4 +247,15 @@ func withDefault(ctx context.Context) context.Context {
 	ctx, cancel := context.WithTimeout(ctx, connectWait)
 	context.AfterFunc(ctx, cancel)
 	return ctx
+}
+
+// Check returns nil if the server routes commands to partitions and has JetStream.
+func (b *Bus) Check(ctx context.Context) error {
+	if err := b.checkMapping(ctx); err != nil {
+		return err
+	}
+	if _, err := b.js.AccountInfo(withDefault(ctx)); err != nil {
+		return fmt.Errorf("bus: JetStream: %w", classify(err))
+	}
+	return nil
 }

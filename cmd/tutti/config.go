@@ -1,0 +1,116 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/go-viper/mapstructure/v2"
+	"github.com/knadh/koanf/parsers/yaml"
+	"github.com/knadh/koanf/providers/env/v2"
+	"github.com/knadh/koanf/providers/file"
+	"github.com/knadh/koanf/providers/structs"
+	"github.com/knadh/koanf/v2"
+	"github.com/spf13/cobra"
+
+	"github.com/tuttihq/tutti/services"
+)
+
+// envPrefix begins every environment variable that is a setting. Two underscores stand
+// for the dot between a section and its key: TUTTI_EDGE__LISTEN is edge.listen.
+const envPrefix = "TUTTI_"
+
+// flagKeys says which setting a flag overrides.
+var flagKeys = map[string]string{
+	"data":       "data",
+	"http":       "edge.listen",
+	"nats":       "nats.listen",
+	"nats-url":   "nats.url",
+	"roles":      "roles",
+	"log-level":  "log.level",
+	"log-format": "log.format",
+	"fsync":      "nats.sync_always",
+}
+
+// configFlags adds the flags that loadConfig reads.
+func configFlags(c *cobra.Command) {
+	d := services.Defaults()
+	f := c.Flags()
+	f.String("data", d.Data, "keep everything in this `DIR`; empty keeps nothing")
+	f.String("http", d.Edge.Listen, "serve HTTP on `HOST:PORT`; port 0 takes any")
+	f.String("nats", d.NATS.Listen, "let NATS tools connect on `HOST:PORT`; port 0 takes any, empty listens nowhere")
+	f.String("nats-url", "", "use the NATS servers at this `URL` instead of the embedded one")
+	f.Bool("fsync", false, "write every event to the disk before it is acknowledged, at many times the cost")
+	logFlags(c)
+}
+
+func logFlags(c *cobra.Command) {
+	d := services.Defaults()
+	c.Flags().String("log-level", d.Log.Level, "log from this `LEVEL` on: debug, info, warn, error")
+	c.Flags().String("log-format", d.Log.Format, "log as text or json")
+}
+
+// loadConfig puts the settings together: defaults, file, environment, flags. It reports
+// every key that it does not know.
+func loadConfig(c *cobra.Command, environ func() []string) (services.Config, error) {
+	k := koanf.New(".")
+	if err := k.Load(structs.Provider(services.Defaults(), "koanf"), nil); err != nil {
+		return services.Config{}, fmt.Errorf("defaults: %w", err)
+	}
+	known := map[string]bool{}
+	for _, key := range k.Keys() {
+		known[key] = true
+	}
+	if path, err := c.Flags().GetString("config"); err == nil && path != "" {
+		if err := k.Load(file.Provider(path), yaml.Parser()); err != nil {
+			return services.Config{}, fmt.Errorf("config file %s: %w", path, err)
+		}
+	}
+	err := k.Load(env.Provider(".", env.Opt{
+		Prefix: envPrefix, EnvironFunc: environ,
+		TransformFunc: func(key, value string) (string, any) {
+			key = strings.ToLower(strings.ReplaceAll(strings.TrimPrefix(key, envPrefix), "__", "."))
+			if strings.Contains(value, ",") {
+				return key, strings.Split(value, ",")
+			}
+			return key, value
+		},
+	}), nil)
+	if err != nil {
+		return services.Config{}, fmt.Errorf("environment: %w", err)
+	}
+	for name, key := range flagKeys {
+		f := c.Flags().Lookup(name)
+		if f == nil || !f.Changed {
+			continue
+		}
+		var value any = f.Value.String()
+		if name == "roles" {
+			if value, err = c.Flags().GetStringSlice(name); err != nil {
+				return services.Config{}, err
+			}
+		}
+		if err := k.Set(key, value); err != nil {
+			return services.Config{}, fmt.Errorf("flag --%s: %w", name, err)
+		}
+	}
+	var unknown []error
+	for _, key := range k.Keys() {
+		if !known[key] {
+			unknown = append(unknown, fmt.Errorf("there is no setting %q; \"tutti check --print\" lists them", key))
+		}
+	}
+	if err := errors.Join(unknown...); err != nil {
+		return services.Config{}, err
+	}
+	var cfg services.Config
+	err = k.UnmarshalWithConf("", &cfg, koanf.UnmarshalConf{DecoderConfig: &mapstructure.DecoderConfig{
+		Result: &cfg, TagName: "koanf", WeaklyTypedInput: true, ErrorUnused: true,
+		DecodeHook: mapstructure.ComposeDecodeHookFunc(
+			mapstructure.StringToTimeDurationHookFunc(), mapstructure.StringToSliceHookFunc(",")),
+	}})
+	if err != nil {
+		return services.Config{}, fmt.Errorf("settings: %w", err)
+	}
+	return cfg, nil
+}

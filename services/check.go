@@ -1,0 +1,120 @@
+package services
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/tuttihq/tutti/services/internal/bus"
+	"github.com/tuttihq/tutti/services/internal/store"
+	"github.com/tuttihq/tutti/services/internal/store/sqlite"
+)
+
+// Finding is what Check found out about one part.
+type Finding struct {
+	Part   string `json:"part"`
+	OK     bool   `json:"ok"`
+	Detail string `json:"detail"`
+}
+
+const checkWait = 5 * time.Second
+
+// Check validates a configuration and tries what it names: the data directory, the
+// addresses, a remote NATS server. It starts nothing that stays and changes nothing.
+func Check(ctx context.Context, cfg Config) []Finding {
+	ctx, cancel := context.WithTimeout(ctx, checkWait)
+	defer cancel()
+	if err := cfg.Validate(); err != nil {
+		var out []Finding
+		for _, line := range strings.Split(err.Error(), "\n") {
+			out = append(out, Finding{"settings", false, line})
+		}
+		return out
+	}
+	out := []Finding{{"settings", true, "valid; roles " + strings.Join(cfg.Roles, ", ")}}
+	out = append(out, checkData(cfg.Data))
+	if cfg.NATS.URL != "" {
+		out = append(out, checkRemote(ctx, cfg))
+	} else if cfg.NATS.Listen != "" {
+		out = append(out, checkAddress("nats", cfg.NATS.Listen))
+	}
+	if cfg.has(RoleEdge) {
+		out = append(out, checkAddress("http", cfg.Edge.Listen))
+	}
+	return out
+}
+
+func checkData(dir string) Finding {
+	if dir == "" {
+		return Finding{"data", true, "nothing is kept beyond the process"}
+	}
+	info, err := os.Stat(dir)
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+		return Finding{"data", true, dir + " will be made"}
+	case err != nil:
+		return Finding{"data", false, err.Error()}
+	case !info.IsDir():
+		return Finding{"data", false, dir + " is not a directory"}
+	}
+	probe, err := os.CreateTemp(dir, ".check-")
+	if err != nil {
+		return Finding{"data", false, dir + " cannot be written to: " + err.Error()}
+	}
+	_ = probe.Close()
+	if err := os.Remove(probe.Name()); err != nil {
+		return Finding{"data", false, err.Error()}
+	}
+	return Finding{"data", true, dir + " is there and can be written to"}
+}
+
+func checkAddress(part, address string) Finding {
+	l, err := net.Listen("tcp", address)
+	if err != nil {
+		detail := err.Error()
+		if errors.Is(err, syscall.EADDRINUSE) {
+			detail = address + " is in use; is tutti running already?"
+		}
+		return Finding{part, false, detail}
+	}
+	_ = l.Close()
+	return Finding{part, true, address + " is free"}
+}
+
+func checkRemote(ctx context.Context, cfg Config) Finding {
+	b, err := bus.Dial(ctx, cfg.bus(), slog.New(slog.DiscardHandler))
+	if err != nil {
+		return Finding{"nats", false, err.Error()}
+	}
+	defer b.Close(ctx)
+	if err := b.Check(ctx); err != nil {
+		return Finding{"nats", false, err.Error()}
+	}
+	return Finding{"nats", true, fmt.Sprintf("%s answers, routes commands to %d partitions, and has JetStream", cfg.NATS.URL, cfg.NATS.Partitions)}
+}
+
+// Hint says what an operator can do about an error that Start returned; empty if there is
+// nothing to say beyond the error itself.
+func Hint(err error) string {
+	switch {
+	case errors.Is(err, bus.ErrLocked), errors.Is(err, sqlite.ErrLocked):
+		return "Another tutti uses this data directory: stop it, or choose another one with --data."
+	case errors.Is(err, syscall.EADDRINUSE):
+		return "The address is in use: is tutti running already? Choose another with --http or --nats (port 0 takes any)."
+	case errors.Is(err, bus.ErrMapping):
+		return "The NATS server needs Tutti's subject mapping in its configuration."
+	case errors.Is(err, bus.ErrPartitions):
+		return "The number of partitions is fixed for a deployment: set nats.partitions to the number named above."
+	case errors.Is(err, os.ErrPermission):
+		return "Check who owns the data directory, or choose another one with --data."
+	case errors.Is(err, store.ErrUnavailable):
+		return "The store does not answer; nothing was changed."
+	}
+	return ""
+}

@@ -1,0 +1,149 @@
+package services
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/tuttihq/tutti/services/auth"
+	"github.com/tuttihq/tutti/services/edge"
+	"github.com/tuttihq/tutti/services/internal/bus"
+	"github.com/tuttihq/tutti/services/internal/catalog"
+)
+
+// The roles that a process can have.
+const (
+	RoleAuth    = "auth"    // accounts, sessions and keys
+	RoleProfile = "profile" // what people show of themselves
+	RoleRoom    = "room"    // the rooms' owners, their documents and searches
+	RoleEdge    = "edge"    // HTTP
+)
+
+// Roles lists every role.
+func Roles() []string { return []string{RoleAuth, RoleProfile, RoleRoom, RoleEdge} }
+
+// ErrEmbeddedStore is returned by Validate for a process that is to run a part of the
+// roles on the embedded store, which only one process can open.
+var ErrEmbeddedStore = errors.New("the embedded store belongs to one process")
+
+// Config is the configuration of a process. Start from Defaults.
+type Config struct {
+	// Data is the directory of the embedded NATS server and the embedded store. Empty
+	// keeps nothing beyond the process.
+	Data string `koanf:"data"`
+	// Roles that this process runs; default all.
+	Roles []string `koanf:"roles"`
+	// StopWithin bounds how long stopping may take before what is still under way is cut
+	// off. Default 20 s.
+	StopWithin time.Duration `koanf:"stop_within"`
+
+	Log     LogConfig      `koanf:"log"`
+	NATS    NATSConfig     `koanf:"nats"`
+	Edge    edge.Config    `koanf:"edge"`
+	Auth    AuthConfig     `koanf:"auth"`
+	Catalog catalog.Config `koanf:"catalog"`
+}
+
+// LogConfig says what is logged and how.
+type LogConfig struct {
+	// Level is debug, info, warn or error. Default info.
+	Level string `koanf:"level"`
+	// Format is text or json. Default text.
+	Format string `koanf:"format"`
+}
+
+// NATSConfig says where NATS is; see bus.Config for each.
+type NATSConfig struct {
+	URL         string `koanf:"url"`
+	Credentials string `koanf:"credentials"`
+	Listen      string `koanf:"listen"`
+	Partitions  int    `koanf:"partitions"`
+	Replicas    int    `koanf:"replicas"`
+	SyncAlways  bool   `koanf:"sync_always"`
+	MaxStore    int64  `koanf:"max_store"`
+}
+
+// AuthConfig tunes accounts; see auth.Config for each.
+type AuthConfig struct {
+	AccessLife  time.Duration `koanf:"access_life"`
+	RefreshLife time.Duration `koanf:"refresh_life"`
+	MaxSessions int           `koanf:"max_sessions"`
+	Cost        int           `koanf:"cost"`
+}
+
+// Defaults gives the configuration of a laptop.
+func Defaults() Config {
+	b, a := bus.Defaults(), auth.Defaults()
+	return Config{
+		Data:       "data",
+		Roles:      Roles(),
+		StopWithin: 20 * time.Second,
+		Log:        LogConfig{Level: "info", Format: "text"},
+		NATS:       NATSConfig{Listen: "127.0.0.1:4222", Partitions: b.Partitions, Replicas: b.Replicas},
+		Edge:       edge.Defaults(),
+		Auth:       AuthConfig{AccessLife: a.AccessLife, RefreshLife: a.RefreshLife, MaxSessions: a.MaxSessions, Cost: a.Cost},
+		Catalog:    catalog.DefaultConfig(),
+	}
+}
+
+// Validate reports everything that is wrong with the configuration.
+func (c Config) Validate() error {
+	var errs []error
+	if len(c.Roles) == 0 {
+		errs = append(errs, fmt.Errorf("roles: name at least one of %s", strings.Join(Roles(), ", ")))
+	}
+	for _, r := range c.Roles {
+		if !slices.Contains(Roles(), r) {
+			errs = append(errs, fmt.Errorf("roles: there is no role %q; the roles are %s", r, strings.Join(Roles(), ", ")))
+		}
+	}
+	if slices.ContainsFunc(Roles(), func(r string) bool { return !c.has(r) }) && len(errs) == 0 {
+		errs = append(errs, fmt.Errorf("roles: %w: give it all roles (%s); to split them over processes a store that many can open is needed, which this release does not have yet",
+			ErrEmbeddedStore, strings.Join(Roles(), ",")))
+	}
+	if c.StopWithin <= 0 {
+		errs = append(errs, errors.New("stop_within: must be above zero"))
+	}
+	if _, err := c.Log.level(); err != nil {
+		errs = append(errs, err)
+	}
+	if c.Log.Format != "text" && c.Log.Format != "json" {
+		errs = append(errs, fmt.Errorf("log.format: %q is neither text nor json", c.Log.Format))
+	}
+	errs = append(errs, c.bus().Validate(), c.Edge.Validate(), c.auth().Validate(), c.Catalog.Validate())
+	return errors.Join(errs...)
+}
+
+func (c Config) has(role string) bool { return slices.Contains(c.Roles, role) }
+
+func (c Config) bus() bus.Config {
+	b := bus.Config{
+		URL: c.NATS.URL, CredentialsFile: c.NATS.Credentials, Listen: c.NATS.Listen, SyncAlways: c.NATS.SyncAlways,
+		Partitions: c.NATS.Partitions, Replicas: c.NATS.Replicas, Name: "tutti", MaxStore: c.NATS.MaxStore,
+	}
+	if c.NATS.URL != "" {
+		b.Listen = ""
+	}
+	if c.Data != "" {
+		b.DataDir = filepath.Join(c.Data, "nats")
+	}
+	return b
+}
+
+func (c Config) auth() auth.Config {
+	a := auth.Defaults()
+	a.AccessLife, a.RefreshLife, a.MaxSessions, a.Cost = c.Auth.AccessLife, c.Auth.RefreshLife, c.Auth.MaxSessions, c.Auth.Cost
+	return a
+}
+
+func (l LogConfig) level() (slog.Level, error) {
+	var v slog.Level
+	if err := v.UnmarshalText([]byte(l.Level)); err != nil {
+		return 0, fmt.Errorf("log.level: %q is none of debug, info, warn, error", l.Level)
+	}
+	return v, nil
+}

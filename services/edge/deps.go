@@ -1,0 +1,121 @@
+package edge
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"time"
+
+	"github.com/tuttihq/tutti/services/internal/token"
+	"github.com/tuttihq/tutti/subjects"
+)
+
+// Deps is what an edge needs from the rest of the process. All but Tracks and Media are
+// required.
+type Deps struct {
+	Rooms    Rooms
+	Commands Commander
+	Queries  Querier
+	Tokens   Verifier
+	Clock    Clock
+	// Tracks offers tracks to browse; nil answers every search with none.
+	Tracks Tracks
+	// Media holds the demo files; nil answers every path below /media/demo with 404.
+	Media Media
+	// Ready returns nil if requests can be served now: what lies behind the edge answers.
+	Ready func(ctx context.Context) error
+	// Log gets a line for each request, and what went wrong.
+	Log *slog.Logger
+}
+
+// RoomView is a room as its log's head has it.
+type RoomView struct {
+	// Epoch and Rev name the last commit; Rev is 0 for a room without a log.
+	Epoch, Rev uint64
+	// At is that commit's time in Unix milliseconds.
+	At int64
+	// State is the fold of the log; nil counts as a room that does not exist.
+	State *subjects.RoomState
+}
+
+// Rooms gives rooms as the log has them.
+type Rooms interface {
+	// View calls f with the room of that id, folded up to what was the head of its log
+	// when View was called, or later. Until f returns nobody changes the view's state; f
+	// must not keep or change it. A room without a log is given as one that does not
+	// exist. View returns f's error, or an error of its own if the log cannot be read now.
+	View(ctx context.Context, id string, f func(RoomView) error) error
+}
+
+// RoomsFunc makes Rooms of a function whose views are never changed after it returned
+// them.
+type RoomsFunc func(ctx context.Context, id string) (RoomView, error)
+
+// View implements Rooms.
+func (get RoomsFunc) View(ctx context.Context, id string, f func(RoomView) error) error {
+	v, err := get(ctx, id)
+	if err != nil {
+		return err
+	}
+	return f(v)
+}
+
+// Commander sends commands; *bus.Bus is one.
+type Commander interface {
+	// Ask sends a command to its aggregate's owner and waits for the answer, as long as
+	// ctx allows. A refusal comes in the answer. An error means that whether the command
+	// takes effect is not known; it may be asked again under the same id.
+	Ask(ctx context.Context, to subjects.Command, env subjects.Envelope) (subjects.Answer, error)
+}
+
+// Querier asks services; *bus.Bus is one.
+type Querier interface {
+	// Query asks an endpoint and decodes the answer into resp, unless that is nil. A
+	// refusal is returned as *subjects.Refusal.
+	Query(ctx context.Context, service, endpoint string, req, resp any) error
+}
+
+// Verifier knows access tokens; *token.Verifier is one.
+type Verifier interface {
+	// Verify gives who a token speaks for. Errors carry a *subjects.Refusal of
+	// CodeUnauthenticated or CodeUnavailable.
+	Verify(ctx context.Context, raw string) (token.Principal, error)
+}
+
+// Clock is the log's time; *bus.Clock is one.
+type Clock interface {
+	Now() time.Time
+}
+
+// Tracks offers tracks to browse; *catalog.Catalog is one.
+type Tracks interface {
+	// List returns at most limit tracks whose title, artist or id contains query, in a
+	// stable order.
+	List(ctx context.Context, query string, limit int) ([]subjects.Track, error)
+}
+
+// Media holds the demo tracks' files; *demo.Library is one. The bytes under a name never
+// change while the process runs. Errors wrap fs.ErrNotExist for an unknown name.
+type Media interface {
+	// Open gives a piece's sound (audio/wav), its modification time and its size in bytes.
+	Open(name string) (io.ReadSeeker, time.Time, int64, error)
+	// Artwork gives its picture (image/svg+xml).
+	Artwork(name string) (io.ReadSeeker, time.Time, int64, error)
+}
+
+func (d *Deps) validate() error {
+	var errs []error
+	for _, p := range [...]struct {
+		missing bool
+		name    string
+	}{
+		{d.Rooms == nil, "Rooms"}, {d.Commands == nil, "Commands"}, {d.Queries == nil, "Queries"},
+		{d.Tokens == nil, "Tokens"}, {d.Clock == nil, "Clock"}, {d.Ready == nil, "Ready"}, {d.Log == nil, "Log"},
+	} {
+		if p.missing {
+			errs = append(errs, errors.New("edge: Deps."+p.name+" is missing"))
+		}
+	}
+	return errors.Join(errs...)
+}

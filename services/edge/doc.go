@@ -1,0 +1,46 @@
+// Package edge is the door to Tutti for everyone outside: a JSON API over HTTP, on Fiber.
+//
+// An edge decides nothing about rooms. It checks who asks and whether the request is
+// well formed, and then
+//
+//   - answers reads of rooms from its own fold of the log, which is as new as the log's
+//     head (Rooms), so that a read right after a write is never old;
+//   - hands commands to the owner of the room and waits for the answer (Commander);
+//   - asks the services that keep documents: accounts, profiles, search (Querier).
+//
+// It keeps nothing that another edge would need: any request may go to any edge.
+//
+// # From a connection to an answer
+//
+//	conn.go      accepts connections, survives a shortage of descriptors
+//	server.go    starts, stops, and bounds what a connection may do
+//	request.go   around every request: its id, time limit, log line, recovery from a panic
+//	headers.go   security headers, cross-origin rules
+//	client.go    which address the request came from, past trusted proxies
+//	ratelimit.go how many requests one client may make
+//	auth.go      whose token it is
+//	body.go      JSON in, with everything refused that would be misread
+//	routes.go    the table of all paths; the handlers are in routes_*.go
+//	problem.go   every "no", as an RFC 9457 problem document
+//
+// # What an outsider must not learn
+//
+// A private room does not exist for who may not see it. Reads of it, and commands to it,
+// get the very answer that an unknown id gets (see noRoom). What can be refused without
+// looking at the room is refused first, the same for every id.
+//
+// # Commands
+//
+// A command takes effect once by its id, so a client that got no answer, or one with
+// "retry", sends it again under the same id. Where the client names no id the edge makes
+// one and tells it in every answer, problem documents included.
+//
+// One sender's commands to one room are asked one after the other in the order in which
+// they arrived (turns.go); a bounded number waits, further ones are refused as busy.
+//
+// # Bounds
+//
+// Config names every one: connections, header and body size, time to read, to write, to
+// answer, waiting commands, requests per client, remembered clients. Its comments say
+// what happens at each.
+package edge

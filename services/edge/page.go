@@ -1,0 +1,67 @@
+package edge
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"strconv"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/tuttihq/tutti/subjects"
+)
+
+// maxCursor bounds a cursor in bytes.
+const maxCursor = 512
+
+// limitParam reads ?limit=, from 1 to most.
+func (r *request) limitParam(unset, most int) (int, error) {
+	s := r.Query("limit")
+	if s == "" {
+		return unset, nil
+	}
+	n, err := strconv.Atoi(s)
+	if err != nil || n < 1 || n > most {
+		return 0, subjects.RefuseField("limit", "a limit is a number from 1 to %d", most)
+	}
+	return n, nil
+}
+
+// textParam reads a query parameter of up to most characters.
+func (r *request) textParam(name string, most int) (string, error) {
+	s := r.Query(name)
+	switch {
+	case !utf8.ValidString(s), strings.ContainsFunc(s, unicode.IsControl):
+		return "", subjects.RefuseField(name, "text is UTF-8 without control characters")
+	case utf8.RuneCountInString(s) > most:
+		return "", subjects.RefuseField(name, "at most %d characters", most)
+	}
+	return s, nil
+}
+
+// cursorParam reads ?cursor= as another page of ours wrote it; ok is false for the first
+// page.
+func (r *request) cursorParam(v any) (ok bool, err error) {
+	s := r.Query("cursor")
+	if s == "" {
+		return false, nil
+	}
+	raw, err := base64.RawURLEncoding.DecodeString(s)
+	if err != nil || len(s) > maxCursor || decode(raw, v) != nil {
+		return false, badCursor()
+	}
+	return true, nil
+}
+
+func badCursor() error {
+	return subjects.RefuseField("cursor", "not a cursor: take it from next of the page before, or leave it out")
+}
+
+// cursor writes what cursorParam reads.
+func cursor(v any) string {
+	raw, err := json.Marshal(v)
+	if err != nil { // numbers and ids only: cannot be
+		return ""
+	}
+	return base64.RawURLEncoding.EncodeToString(raw)
+}

@@ -1,0 +1,93 @@
+package edge
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/gofiber/fiber/v2"
+)
+
+// Paths that more than the table below speaks of.
+const (
+	pathHealth = "/healthz"
+	pathReady  = "/readyz"
+	pathRooms  = "/v1/rooms"
+	pathMedia  = "/media/demo/"
+)
+
+// route is one line of the API.
+type route struct {
+	method, path string
+	access       access
+	class        class
+	do           func(*request) error
+}
+
+// routes is the whole API; docs/guide/http-api.md describes every line of it. GET stands
+// for HEAD as well.
+func (s *Server) routes() []route {
+	const get, post, patch = http.MethodGet, http.MethodPost, http.MethodPatch
+	return []route{
+		{get, pathHealth, anyone, classNone, s.health},
+		{get, pathReady, anyone, classNone, s.ready},
+		{get, "/v1/time", anyone, classAnonymous, s.time},
+		{get, "/.well-known/jwks.json", anyone, classAnonymous, s.keys},
+
+		{post, "/v1/auth/register", anyone, classAccounts, s.register},
+		{post, "/v1/auth/login", anyone, classAccounts, s.login},
+		{post, "/v1/auth/refresh", anyone, classAccounts, s.refresh},
+		{post, "/v1/auth/logout", anyone, classAccounts, s.logout},
+		{post, "/v1/auth/logout-all", user, classCommands, s.logoutAll},
+
+		{get, "/v1/me", user, classReads, s.me},
+		{patch, "/v1/me/profile", user, classCommands, s.updateProfile},
+		{get, "/v1/users", viewer, classReads, s.users},
+		{get, "/v1/users/:id", viewer, classReads, s.user},
+
+		{post, pathRooms, user, classCommands, s.createRoom},
+		{get, pathRooms, viewer, classReads, s.searchRooms},
+		{get, pathRooms + "/:id", viewer, classReads, s.room},
+		{get, pathRooms + "/:id/members", viewer, classReads, s.members},
+		{get, pathRooms + "/:id/queue", viewer, classReads, s.queue},
+		{post, pathRooms + "/:id/commands", user, classCommands, s.command},
+
+		{get, "/v1/tracks", anyone, classAnonymous, s.tracks},
+		{get, pathMedia + ":file", anyone, classAnonymous, s.demoFile},
+	}
+}
+
+func (s *Server) mount(app *fiber.App) {
+	for _, rt := range s.routes() {
+		handler := s.serve(rt)
+		if rt.method == http.MethodGet {
+			app.Get(rt.path, handler) // and HEAD
+		} else {
+			app.Add(rt.method, rt.path, handler)
+		}
+	}
+}
+
+// serve gives a route its time limit and lets in who may.
+func (s *Server) serve(rt route) fiber.Handler {
+	limit := s.cfg.QueryTimeout
+	if rt.class == classCommands {
+		limit = s.cfg.CommandTimeout
+	}
+	return func(c *fiber.Ctx) error {
+		r, ok := c.Locals(localRequest).(*request)
+		if !ok { // around is mounted before every route
+			return fiber.ErrInternalServerError
+		}
+		ctx, cancel := context.WithTimeout(s.base, limit)
+		defer cancel()
+		r.ctx = ctx
+		if err := r.admit(rt.access, rt.class); err != nil {
+			return err
+		}
+		return rt.do(r)
+	}
+}
+
+// at gives a time as the API does: in Unix milliseconds.
+func at(t time.Time) int64 { return t.UnixMilli() }

@@ -1,0 +1,281 @@
+package projection
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/ThreeDotsLabs/watermill/message"
+	"github.com/ThreeDotsLabs/watermill/message/router/middleware"
+	lru "github.com/hashicorp/golang-lru/v2"
+
+	"github.com/tuttihq/tutti/services/internal/aggregate"
+	"github.com/tuttihq/tutti/services/internal/bus"
+	"github.com/tuttihq/tutti/services/internal/store"
+	"github.com/tuttihq/tutti/subjects"
+)
+
+// Options tune a Projector. The zero value is good.
+type Options struct {
+	// InFlight bounds the commits that are taken from the stream and not yet in the
+	// store, over all replicas of the service. Default 512.
+	InFlight int
+	// Writers is how many aggregates are folded and written at once. Default 16.
+	Writers int
+	// Aggregates is how many folded ones are kept beside those in work; the one that was
+	// not needed the longest goes first, and is loaded when it is needed again. Default 1024.
+	Aggregates int
+	// AckWait is how long the commits of a process that died stay with it. Default 30 s.
+	AckWait time.Duration
+	// WriteTimeout is after how long a store that does not answer counts as unavailable.
+	// Default 10 s.
+	WriteTimeout time.Duration
+	// RetryMin and RetryMax bound the pauses between tries while the store or NATS is
+	// unavailable. Default 50 ms and 2 s.
+	RetryMin, RetryMax time.Duration
+	// Hold is how long a commit is tried here before it is given back, for this replica
+	// or another to try on. Default 30 s.
+	Hold time.Duration
+	// Deliveries is how often a commit is tried that fails for another reason than that
+	// something is unavailable, before it goes to the dead letters. Default 20: over eight
+	// minutes, time for a newer release to come up.
+	Deliveries uint64
+	Log        *slog.Logger
+}
+
+func (o Options) withDefaults() Options {
+	set := func(n *int, def int) {
+		if *n <= 0 {
+			*n = def
+		}
+	}
+	wait := func(d *time.Duration, def time.Duration) {
+		if *d <= 0 {
+			*d = def
+		}
+	}
+	set(&o.InFlight, 512)
+	set(&o.Writers, 16)
+	set(&o.Aggregates, 1024)
+	wait(&o.AckWait, 30*time.Second)
+	wait(&o.WriteTimeout, 10*time.Second)
+	wait(&o.RetryMin, 50*time.Millisecond)
+	wait(&o.RetryMax, 2*time.Second)
+	wait(&o.Hold, 30*time.Second)
+	if o.Deliveries == 0 {
+		o.Deliveries = 20
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	return o
+}
+
+// Stats counts what a Projector did since it was made.
+type Stats struct {
+	// Commits that are in the store.
+	Commits uint64
+	// Writes of documents that took effect, and Stale ones that were there already.
+	Writes, Stale uint64
+	// Loads from the log, whole or of a tail.
+	Loads uint64
+	// Retries of commits while something was unavailable.
+	Retries uint64
+	// DeadLetters is how many commits could not be projected.
+	DeadLetters uint64
+}
+
+type counters struct {
+	commits, writes, stale, loads, retries, deadLetters atomic.Uint64
+}
+
+type timeout = time.Duration
+
+// Projector folds every commit of a service into its documents.
+type Projector[S, E any] struct {
+	bus     *bus.Bus
+	store   store.Store
+	journal aggregate.Journal
+	spec    Spec[S, E]
+	opt     Options
+	outage  outage
+	writers chan struct{} // one token for each that works
+	counters
+
+	mu   sync.Mutex
+	busy map[string]*lane[S, E] // at most InFlight
+	idle *lru.Cache[string, *lane[S, E]]
+}
+
+// New makes a Projector. It does nothing until Run.
+func New[S, E any](b *bus.Bus, s store.Store, spec Spec[S, E], opt Options) (*Projector[S, E], error) {
+	if err := spec.Validate(); err != nil {
+		return nil, err
+	}
+	opt = opt.withDefaults()
+	idle, err := lru.New[string, *lane[S, E]](opt.Aggregates)
+	if err != nil {
+		return nil, fmt.Errorf("projection: %w", err)
+	}
+	return &Projector[S, E]{
+		bus: b, store: s, journal: aggregate.NewJournal(b, spec.Fold.Service()), spec: spec, opt: opt,
+		outage:  outage{log: opt.Log.With("service", spec.Fold.Service())},
+		writers: make(chan struct{}, opt.Writers), busy: make(map[string]*lane[S, E]), idle: idle,
+	}, nil
+}
+
+// Stats gives the counters.
+func (p *Projector[S, E]) Stats() Stats {
+	return Stats{
+		Commits: p.commits.Load(), Writes: p.writes.Load(), Stale: p.stale.Load(),
+		Loads: p.loads.Load(), Retries: p.retries.Load(), DeadLetters: p.deadLetters.Load(),
+	}
+}
+
+// Consumer names the durable consumer that the projectors of a service share.
+func Consumer(service string) string { return "project-" + service }
+
+// Run projects until ctx ends, and then returns nil once the writes under way are done.
+// An error is one that waiting does not mend: the service has no stream, or the store
+// lacks a table.
+func (p *Projector[S, E]) Run(ctx context.Context) error {
+	for wait := p.opt.RetryMin; ; wait = min(2*wait, p.opt.RetryMax) {
+		err := p.check(ctx)
+		if err == nil {
+			break
+		}
+		if ctx.Err() != nil {
+			return nil
+		}
+		if !transient(err) {
+			return fmt.Errorf("projection of %s: %w", p.spec.Fold.Service(), err)
+		}
+		p.outage.begin(err)
+		if !pause(ctx, wait) {
+			return nil
+		}
+	}
+	p.outage.end()
+	return p.route(ctx)
+}
+
+// check looks for what no waiting would mend.
+func (p *Projector[S, E]) check(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, p.opt.WriteTimeout)
+	defer cancel()
+	if _, err := p.bus.StreamState(ctx, subjects.StreamEvents(p.spec.Fold.Service())); err != nil {
+		return err
+	}
+	for _, t := range p.spec.Tables {
+		if _, err := p.store.Get(ctx, t, "-"); err != nil && !errors.Is(err, store.ErrNotFound) {
+			return err
+		}
+	}
+	return nil
+}
+
+// route runs the router until ctx ends.
+func (p *Projector[S, E]) route(ctx context.Context) error {
+	service := p.spec.Fold.Service()
+	sub := NewSubscriber(p.bus, SubscriberConfig{
+		Stream: subjects.StreamEvents(service), Durable: func(string) string { return Consumer(service) },
+		InFlight: p.opt.InFlight, AckWait: p.opt.AckWait, Drain: p.opt.WriteTimeout, Log: p.opt.Log,
+	})
+	router, err := message.NewRouter(message.RouterConfig{CloseTimeout: p.opt.WriteTimeout + 5*time.Second}, quiet{p.opt.Log})
+	if err != nil {
+		return err
+	}
+	router.AddMiddleware(p.deadLetter, middleware.Retry{
+		MaxRetries:      math.MaxInt32,
+		InitialInterval: p.opt.RetryMin, MaxInterval: p.opt.RetryMax, Multiplier: 1.5, RandomizationFactor: 0.5,
+		MaxElapsedTime:      p.opt.Hold,
+		ResetContextOnRetry: true,
+		ShouldRetry: func(r middleware.RetryParams) bool {
+			if !transient(r.Err) || ctx.Err() != nil {
+				return false
+			}
+			p.retries.Add(1)
+			p.outage.begin(r.Err)
+			return true
+		},
+	}.Middleware, middleware.Recoverer)
+	router.AddConsumerHandler("project", subjects.EventsWildcard(service), sub, p.handle)
+
+	// The router gets a context of its own: the end of ctx shall not cut the writes that
+	// are under way.
+	run, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	ended := make(chan struct{})
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		select {
+		case <-router.Running(): // closing it earlier would wait for handlers that never start
+		case <-ended:
+			return
+		}
+		select {
+		case <-ctx.Done():
+		case <-ended:
+			return
+		}
+		if err := router.Close(); err != nil {
+			p.opt.Log.Warn("projection did not stop in time", "service", service, "err", err)
+			cancel()
+		}
+	})
+	err = router.Run(run)
+	close(ended)
+	wg.Wait()
+	return errors.Join(err, sub.Close())
+}
+
+// handle projects one commit.
+func (p *Projector[S, E]) handle(m *message.Message) error {
+	_, id, err := subjects.ParseEvents(m.Metadata.Get(MetaSubject))
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrUndecodable, err)
+	}
+	seq, err := parseUint(m.Metadata.Get(MetaSequence))
+	if err != nil {
+		return err
+	}
+	c, err := subjects.DecodeCommit(m.Payload)
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrUndecodable, err)
+	}
+	t := &task{seq: seq, commit: &c, done: make(chan struct{}), lead: make(chan struct{})}
+	if err := p.project(m.Context(), id, t); err != nil {
+		return err
+	}
+	p.outage.end()
+	return nil
+}
+
+// deadLetter takes out of the way what cannot be projected, and keeps it for people to
+// look at.
+func (p *Projector[S, E]) deadLetter(next message.HandlerFunc) message.HandlerFunc {
+	return func(m *message.Message) ([]*message.Message, error) {
+		out, err := next(m)
+		if err == nil || transient(err) || m.Context().Err() != nil {
+			return out, err
+		}
+		delivered, _ := parseUint(m.Metadata.Get(MetaDelivered))
+		if !errors.Is(err, ErrUndecodable) && delivered < p.opt.Deliveries {
+			return nil, err
+		}
+		subject := m.Metadata.Get(MetaSubject)
+		reason := clip(err.Error())
+		if err := p.bus.DeadLetter(m.Context(), p.spec.Fold.Service(), subject, reason, m.Payload); err != nil {
+			return nil, unavailable(err)
+		}
+		p.deadLetters.Add(1)
+		p.opt.Log.Error("commit cannot be projected; it is among the dead letters", "subject", subject,
+			"sequence", m.Metadata.Get(MetaSequence), "err", err)
+		return nil, nil
+	}
+}

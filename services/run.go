@@ -1,0 +1,249 @@
+package services
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/tuttihq/tutti/services/auth"
+	"github.com/tuttihq/tutti/services/edge"
+	"github.com/tuttihq/tutti/services/internal/aggregate"
+	"github.com/tuttihq/tutti/services/internal/bus"
+	"github.com/tuttihq/tutti/services/internal/catalog"
+	"github.com/tuttihq/tutti/services/internal/store"
+	"github.com/tuttihq/tutti/services/internal/store/sqlite"
+	"github.com/tuttihq/tutti/services/internal/token"
+	"github.com/tuttihq/tutti/services/profile"
+	"github.com/tuttihq/tutti/services/room"
+	"github.com/tuttihq/tutti/subjects"
+)
+
+// cachedRooms is how many folded rooms an edge keeps.
+const cachedRooms = 10_000
+
+// System is a running process. Stop it.
+type System struct {
+	// HTTP is the edge's address "http://HOST:PORT", empty without that role.
+	HTTP string
+	// NATS is where NATS tools connect, empty if the embedded server listens nowhere.
+	NATS string
+
+	log   *slog.Logger
+	bus   *bus.Bus
+	edge  *edge.Server
+	stops []stopper
+}
+
+type stopper struct {
+	what string
+	stop func(context.Context) error
+}
+
+// NewLogger makes the logger that a configuration asks for.
+func NewLogger(c LogConfig, w io.Writer) (*slog.Logger, error) {
+	level, err := c.level()
+	if err != nil {
+		return nil, err
+	}
+	opts := &slog.HandlerOptions{Level: level}
+	if c.Format == "json" {
+		return slog.New(slog.NewJSONHandler(w, opts)), nil
+	}
+	return slog.New(slog.NewTextHandler(w, opts)), nil
+}
+
+// Start validates the configuration and starts the process's roles. When it returns
+// without an error all of them serve; with an error nothing is left running.
+func Start(ctx context.Context, cfg Config, log *slog.Logger) (*System, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	s := &System{log: log}
+	if err := s.start(ctx, cfg); err != nil {
+		stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), cfg.StopWithin)
+		defer cancel()
+		return nil, errors.Join(err, s.Stop(stop))
+	}
+	return s, nil
+}
+
+func (s *System) start(ctx context.Context, cfg Config) error {
+	b, err := bus.Start(ctx, cfg.bus(), []string{subjects.ServiceRoom}, s.log)
+	if err != nil {
+		return err
+	}
+	s.bus, s.NATS = b, b.Address()
+	s.onStop("bus", func(ctx context.Context) error { b.Close(ctx); return nil })
+
+	st, err := s.openStore(ctx, cfg)
+	if err != nil {
+		return err
+	}
+	tracks, err := catalog.New(cfg.Catalog)
+	if err != nil {
+		return err
+	}
+	s.onStop("catalogue", func(context.Context) error { tracks.Close(); return nil })
+
+	if err := s.startProfile(ctx, cfg, st); err != nil {
+		return err
+	}
+	if err := s.startAuth(ctx, cfg, st); err != nil {
+		return err
+	}
+	if err := s.startRoom(ctx, cfg, st, tracks); err != nil {
+		return err
+	}
+	return s.startEdge(ctx, cfg, tracks)
+}
+
+func (s *System) onStop(what string, stop func(context.Context) error) {
+	s.stops = append(s.stops, stopper{what, stop})
+}
+
+// tables lists the tables of every service.
+func tables() []store.Table {
+	all := append(room.Tables(), room.Owned()...)
+	return append(append(all, auth.Tables()...), profile.Tables()...)
+}
+
+func (s *System) openStore(ctx context.Context, cfg Config) (store.Store, error) {
+	dir := cfg.Data
+	if dir == "" {
+		tmp, err := os.MkdirTemp("", "tutti-store-")
+		if err != nil {
+			return nil, fmt.Errorf("store: %w", err)
+		}
+		dir = tmp
+		s.onStop("temporary store", func(context.Context) error { return os.RemoveAll(tmp) })
+	}
+	if err := os.MkdirAll(dir, 0o750); err != nil {
+		return nil, fmt.Errorf("store: %w", err)
+	}
+	st, err := sqlite.Open(ctx, filepath.Join(dir, "documents.db"), tables())
+	if err != nil {
+		return nil, err
+	}
+	s.onStop("store", func(context.Context) error { return st.Close() })
+	return st, nil
+}
+
+func (s *System) startProfile(ctx context.Context, cfg Config, st store.Store) error {
+	if !cfg.has(RoleProfile) {
+		return nil
+	}
+	p, err := profile.Start(ctx, profile.Deps{Bus: s.bus, Store: st, Log: s.log.With("service", "profile"), Config: profile.Defaults()})
+	if err != nil {
+		return err
+	}
+	s.onStop("profile", func(context.Context) error { p.Stop(); return nil })
+	return nil
+}
+
+func (s *System) startAuth(ctx context.Context, cfg Config, st store.Store) error {
+	if !cfg.has(RoleAuth) {
+		return nil
+	}
+	a, err := auth.Start(ctx, auth.Deps{
+		Bus: s.bus, Store: st, Log: s.log.With("service", "auth"), Now: s.bus.Clock().Now, Config: cfg.auth(),
+	})
+	if err != nil {
+		return err
+	}
+	s.onStop("auth", func(context.Context) error { a.Stop(); return nil })
+	return nil
+}
+
+func (s *System) startRoom(ctx context.Context, cfg Config, st store.Store, tracks *catalog.Catalog) error {
+	if !cfg.has(RoleRoom) {
+		return nil
+	}
+	r, err := room.Start(ctx, room.Deps{
+		Bus: s.bus, Store: st, Tracks: tracks, Log: s.log.With("service", "room"),
+		Replica: subjects.NewID("node", time.Now()),
+	})
+	if err != nil {
+		return err
+	}
+	s.onStop("room", r.Stop)
+	return nil
+}
+
+func (s *System) startEdge(ctx context.Context, cfg Config, tracks *catalog.Catalog) error {
+	if !cfg.has(RoleEdge) {
+		return nil
+	}
+	rooms, err := aggregate.NewReader(aggregate.NewJournal(s.bus, subjects.ServiceRoom), room.Fold{}, cachedRooms)
+	if err != nil {
+		return err
+	}
+	a := cfg.auth()
+	tokens, err := token.NewVerifier(token.Options{
+		Issuer: a.Issuer, Audience: a.Audience, Now: s.bus.Clock().Now,
+		Fetch: func(ctx context.Context) (keys subjects.KeySet, err error) {
+			return keys, s.bus.Query(ctx, subjects.ServiceAuth, subjects.AuthKeys, struct{}{}, &keys)
+		},
+	})
+	if err != nil {
+		return err
+	}
+	deps := edge.Deps{
+		Rooms: roomViews{rooms}, Commands: s.bus, Queries: s.bus, Tokens: tokens, Clock: s.bus.Clock(),
+		Tracks: tracks, Ready: s.bus.Ready, Log: s.log.With("service", "edge"),
+	}
+	if demo := tracks.Demo(); demo != nil {
+		deps.Media = demo
+	}
+	e, err := edge.Start(ctx, cfg.Edge, deps)
+	if err != nil {
+		return err
+	}
+	s.edge, s.HTTP = e, e.URL()
+	s.onStop("edge", e.Shutdown)
+	return nil
+}
+
+// roomViews shows an edge rooms as the log has them.
+type roomViews struct {
+	reader *aggregate.Reader[*subjects.RoomState, subjects.RoomEvent]
+}
+
+func (v roomViews) View(ctx context.Context, id string, f func(edge.RoomView) error) error {
+	return v.reader.View(ctx, id, func(r *aggregate.Folded[*subjects.RoomState]) error {
+		return f(edge.RoomView{Epoch: r.Epoch, Rev: r.Rev, At: r.At, State: r.State})
+	})
+}
+
+// Wait returns when ctx ends, with nil, or when the process cannot go on, with the reason.
+func (s *System) Wait(ctx context.Context) error {
+	var edgeDone <-chan struct{}
+	if s.edge != nil {
+		edgeDone = s.edge.Done()
+	}
+	select {
+	case <-ctx.Done():
+		return nil
+	case <-edgeDone:
+		return s.edge.Err()
+	}
+}
+
+// Stop stops what Start started, the last first, and waits for it until ctx ends.
+func (s *System) Stop(ctx context.Context) error {
+	var errs []error
+	for i := len(s.stops) - 1; i >= 0; i-- {
+		st := s.stops[i]
+		begin := time.Now()
+		if err := st.stop(ctx); err != nil {
+			errs = append(errs, fmt.Errorf("stop %s: %w", st.what, err))
+		}
+		s.log.Debug("stopped", "what", st.what, "took", time.Since(begin))
+	}
+	s.stops = nil
+	return errors.Join(errs...)
+}
