@@ -2,12 +2,14 @@ package services
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"github.com/tuttihq/tutti/services/auth"
@@ -15,6 +17,7 @@ import (
 	"github.com/tuttihq/tutti/services/internal/aggregate"
 	"github.com/tuttihq/tutti/services/internal/bus"
 	"github.com/tuttihq/tutti/services/internal/catalog"
+	"github.com/tuttihq/tutti/services/internal/projection"
 	"github.com/tuttihq/tutti/services/internal/store"
 	"github.com/tuttihq/tutti/services/internal/store/sqlite"
 	"github.com/tuttihq/tutti/services/internal/token"
@@ -142,6 +145,7 @@ func (s *System) startProfile(ctx context.Context, cfg Config, st store.Store) e
 		return err
 	}
 	s.onStop("profile", func(context.Context) error { p.Stop(); return nil })
+	s.publish(st, subjects.TableProfiles, profile.Public)
 	return nil
 }
 
@@ -156,7 +160,21 @@ func (s *System) startAuth(ctx context.Context, cfg Config, st store.Store) erro
 		return err
 	}
 	s.onStop("auth", func(context.Context) error { a.Stop(); return nil })
+	s.publish(st, subjects.TableAccounts, auth.PublicAccount)
 	return nil
+}
+
+// publish keeps the STATE stream at what everybody may know of a table.
+func (s *System) publish(st store.Store, table string, public func(store.Document) (json.RawMessage, bool)) {
+	ctx, cancel := context.WithCancel(context.Background())
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		err := projection.Publish(ctx, s.bus, st, projection.Publication{Table: table, Public: public, Log: s.log})
+		if err != nil {
+			s.log.Error("documents are not published any more", "table", table, "err", err)
+		}
+	})
+	s.onStop("feed of "+table, func(context.Context) error { cancel(); wg.Wait(); return nil })
 }
 
 func (s *System) startRoom(ctx context.Context, cfg Config, st store.Store, tracks *catalog.Catalog) error {

@@ -48,7 +48,7 @@ func DecodeEnvelope(payload []byte) (Envelope, error) {
 	if len(payload) > MaxCommandBytes {
 		return e, Refuse(CodeTooLarge, "a command is at most %d bytes", MaxCommandBytes)
 	}
-	if fast, ok := scanEnvelope(payload); ok && json.Valid(payload) {
+	if fast, ok := scanEnvelope(payload); ok {
 		e = fast
 	} else if err := json.Unmarshal(payload, &e); err != nil {
 		return Envelope{}, Refuse(CodeInvalid, "the command is not a JSON object with id and body")

@@ -126,9 +126,6 @@ func appendEvent(buf []byte, e *Event) []byte {
 // ErrBadCommit for anything else.
 func DecodeCommit(data []byte) (Commit, error) {
 	c, ok := scanCommit(data)
-	if ok && !json.Valid(data) {
-		return Commit{}, fmt.Errorf("%w: not JSON", ErrBadCommit)
-	}
 	if !ok {
 		c = Commit{}
 		if err := json.Unmarshal(data, &c); err != nil {

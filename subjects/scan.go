@@ -80,39 +80,141 @@ func (c *scanner) token() string {
 	return ""
 }
 
-// value takes one JSON value as it is. It finds where the value ends and leaves it to
-// whoever decodes the value to judge it.
+// value takes one JSON object as it is, whole and valid.
 func (c *scanner) value() json.RawMessage {
-	start, depth, inString := c.at, 0, false
-	for ; c.ok && c.at < len(c.data); c.at++ {
-		b := c.data[c.at]
-		switch {
-		case inString:
-			switch b {
-			case '\\':
+	start := c.at
+	if !c.peek("{") {
+		c.ok = false
+	}
+	c.any(0)
+	if !c.ok {
+		return nil
+	}
+	return c.data[start:c.at:c.at]
+}
+
+// maxDepth is how deep values may nest; deeper ones are left to encoding/json.
+const maxDepth = 64
+
+// any takes one JSON value and judges it as strictly as encoding/json does.
+func (c *scanner) any(depth int) {
+	if !c.ok || c.at >= len(c.text) || depth > maxDepth {
+		c.ok = false
+		return
+	}
+	switch b := c.text[c.at]; {
+	case b == '{':
+		c.members(depth, '}', true)
+	case b == '[':
+		c.members(depth, ']', false)
+	case b == '"':
+		c.quoted()
+	case b == 't':
+		c.lit("true")
+	case b == 'f':
+		c.lit("false")
+	case b == 'n':
+		c.lit("null")
+	default:
+		c.numeral()
+	}
+}
+
+// members takes an object or a list, without white space between its parts.
+func (c *scanner) members(depth int, end byte, named bool) {
+	c.at++
+	for first := true; c.ok && c.at < len(c.text); first = false {
+		if c.text[c.at] == end {
+			if first || c.text[c.at-1] != ',' {
 				c.at++
-			case '"':
-				inString = false
+				return
 			}
+			break
+		}
+		if !first {
+			c.lit(",")
+		}
+		if named {
+			c.quoted()
+			c.lit(":")
+		}
+		c.any(depth + 1)
+	}
+	c.ok = false
+}
+
+func (c *scanner) quoted() {
+	c.lit(`"`)
+	for c.ok && c.at < len(c.text) {
+		switch b := c.text[c.at]; {
 		case b == '"':
-			inString = true
-		case b == '{' || b == '[':
-			depth++
-		case b == '}' || b == ']':
-			depth--
-			if depth == 0 {
-				c.at++
-				return c.data[start:c.at:c.at]
-			}
-			if depth < 0 {
-				c.ok = false
-			}
-		case depth == 0: // a bare scalar is not what this package writes here
+			c.at++
+			return
+		case b == '\\':
+			c.escape()
+		case b < 0x20:
 			c.ok = false
+		default:
+			c.at++
 		}
 	}
 	c.ok = false
-	return nil
+}
+
+func (c *scanner) escape() {
+	if c.at+1 >= len(c.text) {
+		c.ok = false
+		return
+	}
+	switch c.text[c.at+1] {
+	case '"', '\\', '/', 'b', 'f', 'n', 'r', 't':
+		c.at += 2
+	case 'u':
+		if c.at+6 > len(c.text) {
+			c.ok = false
+			return
+		}
+		for _, h := range []byte(c.text[c.at+2 : c.at+6]) {
+			if (h < '0' || h > '9') && (h < 'a' || h > 'f') && (h < 'A' || h > 'F') {
+				c.ok = false
+			}
+		}
+		c.at += 6
+	default:
+		c.ok = false
+	}
+}
+
+func (c *scanner) numeral() {
+	if c.peek("-") {
+		c.at++
+	}
+	if start := c.at; c.digits() > 1 && c.text[start] == '0' {
+		c.ok = false
+	}
+	if c.peek(".") {
+		c.at++
+		c.digits()
+	}
+	if c.peek("e") || c.peek("E") {
+		c.at++
+		if c.peek("+") || c.peek("-") {
+			c.at++
+		}
+		c.digits()
+	}
+}
+
+// digits takes at least one digit.
+func (c *scanner) digits() int {
+	start := c.at
+	for c.at < len(c.text) && c.text[c.at] >= '0' && c.text[c.at] <= '9' {
+		c.at++
+	}
+	if c.at == start {
+		c.ok = false
+	}
+	return c.at - start
 }
 
 func (c *scanner) event(e *Event) {

@@ -14,18 +14,19 @@ func FuzzScanAgreesWithJSON(f *testing.F) {
 		`{"epoch":01,"rev":2,"at":3,"public":{"events":[],"patch":{}}}`,
 		`{"epoch":1,"rev":2,"at":3,"public":{"events":[],"patch":{"a":}}}`,
 		`{"id":"cmd_01","body":{"a":[1,{}]}}`, `{"id":"cmd_01"}`, `{"id":"a\"b","body":{}}`, `{"id":"x","body":[}]}`,
+		`{"id":"x","body":{"a":[1,-2.5e+7,"\u00e9\n",{"b":true,"c":null}],"d":false,"e":[]}}`, `{"id":"x","body":{"a":01}}`, `{"id":"x","body":{"a":[1,]}}`,
 	} {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, raw []byte) {
-		if got, ok := scanCommit(raw); ok && json.Valid(raw) {
+		if got, ok := scanCommit(raw); ok {
 			var want Commit
 			if err := json.Unmarshal(raw, &want); err != nil {
 				t.Fatalf("%s: json says %v", raw, err)
 			}
 			same(t, raw, got, want)
 		}
-		if got, ok := scanEnvelope(raw); ok && json.Valid(raw) {
+		if got, ok := scanEnvelope(raw); ok {
 			var want Envelope
 			if err := json.Unmarshal(raw, &want); err != nil {
 				t.Fatalf("%s: json says %v", raw, err)

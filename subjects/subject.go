@@ -60,6 +60,10 @@ const (
 	// HeaderReplyTo names the inbox that wants the answer of a command sent through
 	// DoorQueue (JetStream takes a message's own reply subject for its ack).
 	HeaderReplyTo = "Tutti-Reply-To"
+	// HeaderDeadline says until when the sender of a command through DoorAsk waits for the
+	// answer, in Unix milliseconds of the log's clock. The owner decides nothing after
+	// that: the sender may have asked somebody else by then.
+	HeaderDeadline = "Tutti-Deadline"
 	// HeaderVersion carries a document's version on the STATE stream, as JSON.
 	HeaderVersion = "Tutti-Version"
 	// HeaderReason says on the DLQ stream why a message could not be decoded.

@@ -23,7 +23,7 @@ func TestACommandGoesToTheRoomInItsSendersName(t *testing.T) {
 	id := cmdID("1")
 	r := s.do(t, call{method: "POST", path: commandsPath(open), as: bob,
 		body: `{"id":"` + id + `","verb":"vote","body":{"track":"demo:t001"}}`})
-	if want := fmt.Sprintf(`{"id":"%s","epoch":1,"rev":7,"at":%d}`, id, noon.UnixMilli()); r.status != 200 || string(r.body) != want {
+	if want := fmt.Sprintf(`{"id":%q,"epoch":1,"rev":7,"at":%d}`, id, noon.UnixMilli()); r.status != 200 || string(r.body) != want {
 		t.Fatalf("got %v, want %s", r, want)
 	}
 	got := w.asked[0]

@@ -37,6 +37,9 @@ type RoomView struct {
 	At int64
 	// State is the fold of the log; nil counts as a room that does not exist.
 	State *subjects.RoomState
+	// Unknown is set if the log holds an event of a newer release: State lacks what it
+	// did, so nothing of the room is shown.
+	Unknown error
 }
 
 // Rooms gives rooms as the log has them.
@@ -44,7 +47,8 @@ type Rooms interface {
 	// View calls f with the room of that id, folded up to what was the head of its log
 	// when View was called, or later. Until f returns nobody changes the view's state; f
 	// must not keep or change it. A room without a log is given as one that does not
-	// exist. View returns f's error, or an error of its own if the log cannot be read now.
+	// exist. View returns f's error, or an error of its own: one that wraps
+	// aggregate.ErrUnavailable or bus.ErrUnavailable if the log cannot be read now.
 	View(ctx context.Context, id string, f func(RoomView) error) error
 }
 
@@ -64,8 +68,10 @@ func (get RoomsFunc) View(ctx context.Context, id string, f func(RoomView) error
 // Commander sends commands; *bus.Bus is one.
 type Commander interface {
 	// Ask sends a command to its aggregate's owner and waits for the answer, as long as
-	// ctx allows. A refusal comes in the answer. An error means that whether the command
-	// takes effect is not known; it may be asked again under the same id.
+	// ctx allows. A refusal comes in the answer; a *subjects.Refusal as error says that
+	// nothing was sent. With any other error whether the command takes effect is not known,
+	// and it may be asked again under the same id; it wraps bus.ErrUnavailable unless it is
+	// a defect.
 	Ask(ctx context.Context, to subjects.Command, env subjects.Envelope) (subjects.Answer, error)
 }
 

@@ -1,6 +1,7 @@
 package edge
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -54,7 +55,7 @@ func TestAccountsGoThroughToTheAuthService(t *testing.T) {
 		r := s.do(t, c.call)
 		asked, _ := json.Marshal(req)
 		want, _ := json.Marshal(c.req)
-		if r.status != c.status || string(r.body) != c.body || fmt.Sprint(w.queried) != "["+c.asked+"]" || string(asked) != string(want) {
+		if r.status != c.status || string(r.body) != c.body || fmt.Sprint(w.queried) != "["+c.asked+"]" || !bytes.Equal(asked, want) {
 			t.Errorf("%s: got %v, asked %v %s", c.path, r, w.queried, asked)
 		}
 		if r.header.Get("Cache-Control") != "no-store" {
@@ -164,7 +165,7 @@ func TestProfiles(t *testing.T) {
 		r := s.do(t, c.call)
 		asked, _ := json.Marshal(req)
 		want, _ := json.Marshal(c.req)
-		if r.status != 200 || !strings.Contains(string(r.body), `"nickname":"Bob"`) || fmt.Sprint(w.queried) != "["+c.asked+"]" || string(asked) != string(want) {
+		if r.status != 200 || !strings.Contains(string(r.body), `"nickname":"Bob"`) || fmt.Sprint(w.queried) != "["+c.asked+"]" || !bytes.Equal(asked, want) {
 			t.Errorf("%s: got %v, asked %v %s", c.path, r, w.queried, asked)
 		}
 	}

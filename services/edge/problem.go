@@ -11,6 +11,7 @@ import (
 	"github.com/gofiber/fiber/v2"
 	"github.com/valyala/fasthttp"
 
+	"github.com/tuttihq/tutti/services/internal/aggregate"
 	"github.com/tuttihq/tutti/services/internal/bus"
 	"github.com/tuttihq/tutti/subjects"
 )
@@ -79,7 +80,10 @@ func refusalOf(err error) (r *refused, internal bool) {
 	if errors.As(err, &fe) {
 		return transportRefusal(fe.Code), false
 	}
-	if errors.Is(err, bus.ErrUnavailable) || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {
+	for _, passing := range [...]error{bus.ErrUnavailable, aggregate.ErrUnavailable, context.DeadlineExceeded, context.Canceled} {
+		if !errors.Is(err, passing) {
+			continue
+		}
 		return &refused{Refusal: subjects.Refuse(subjects.CodeUnavailable, "nobody could answer in time; send the same request again")}, false
 	}
 	return &refused{Refusal: subjects.Refuse(subjects.CodeInternal, "something went wrong here; the request id finds it in the server's log")}, true

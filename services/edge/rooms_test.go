@@ -1,6 +1,7 @@
 package edge
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -9,8 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"context"
-
+	"github.com/tuttihq/tutti/services/internal/aggregate"
 	"github.com/tuttihq/tutti/subjects"
 )
 
@@ -273,9 +273,33 @@ func TestSearchIsAskedOnBehalfOfTheViewer(t *testing.T) {
 	}
 }
 
+func TestALogThatCannotBeFoldedShowsNothing(t *testing.T) {
+	w := newWorld()
+	for _, id := range []string{open, inner} {
+		v := w.rooms[id]
+		v.Unknown = subjects.ErrUnknownEvent
+		w.rooms[id] = v
+	}
+	s := w.edge(t, unlimited())
+	for _, path := range []string{"", "/members", "/queue"} {
+		if p := s.do(t, call{method: "GET", path: "/v1/rooms/" + open + path}).problem(t); p.Code != subjects.CodeUpgrade || p.Status != 503 {
+			t.Errorf("%s: %+v", path, p)
+		}
+		if p := s.do(t, call{method: "GET", path: "/v1/rooms/" + inner + path}).problem(t); p.Code != subjects.CodeNotFound {
+			t.Errorf("%s of a private room: %+v", path, p)
+		}
+	}
+}
+
 func TestALogThatCannotBeReadIsNotAMissingRoom(t *testing.T) {
 	w := newWorld()
 	s := w.edge(t, unlimited())
+	s.deps.Rooms = RoomsFunc(func(context.Context, string) (RoomView, error) {
+		return RoomView{}, fmt.Errorf("view: %w", aggregate.ErrUnavailable)
+	})
+	if p := s.do(t, call{method: "GET", path: "/v1/rooms/" + open}).problem(t); p.Code != subjects.CodeUnavailable || p.Status != 503 {
+		t.Fatalf("got %+v", p)
+	}
 	s.deps.Rooms = RoomsFunc(func(context.Context, string) (RoomView, error) { return RoomView{}, context.DeadlineExceeded })
 	if p := s.do(t, call{method: "GET", path: "/v1/rooms/" + open}).problem(t); p.Code != subjects.CodeUnavailable || p.Status != 503 {
 		t.Fatalf("got %+v", p)

@@ -91,6 +91,9 @@ func (r *request) view(id string, f func(RoomView) error) error {
 		if v.State == nil || !v.State.CanSee(r.who.UserID) {
 			return noRoom()
 		}
+		if v.Unknown != nil {
+			return subjects.Refuse(subjects.CodeUpgrade, "the room was changed by a newer release than this process; ask again, another may answer")
+		}
 		return f(v)
 	})
 }

@@ -88,7 +88,7 @@ func TestARealConnection(t *testing.T) {
 	if r := read(t, res, err); r.status != 200 || len(r.body) != 0 || r.header.Get("Content-Length") != "1000" || res.Header.Get("Date") == "" {
 		t.Fatalf("got %v %v", r, r.header)
 	}
-	req, _ := http.NewRequestWithContext(t.Context(), "GET", s.URL()+"/media/demo/aurora.wav", http.NoBody)
+	req, _ := http.NewRequestWithContext(t.Context(), http.MethodGet, s.URL()+"/media/demo/aurora.wav", http.NoBody)
 	req.Header.Set("Range", "bytes=10-12")
 	res, err = client.Do(req)
 	if r := read(t, res, err); r.status != 206 || string(r.body) != "012" || r.header.Get("Content-Length") != "3" {
@@ -191,7 +191,7 @@ func TestConnectionsAreBounded(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer c.Close()
+		t.Cleanup(func() { c.Close() })
 		fmt.Fprint(c, "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
 		if _, err := http.ReadResponse(bufio.NewReader(c), nil); err != nil {
 			t.Fatal(err)
@@ -221,7 +221,7 @@ func TestShutdownFinishesWhatIsUnderWay(t *testing.T) {
 	var got reply
 	var wg sync.WaitGroup
 	wg.Go(func() {
-		req, _ := http.NewRequestWithContext(t.Context(), "POST", s.URL()+commandsPath(open), strings.NewReader(`{"verb":"join"}`))
+		req, _ := http.NewRequestWithContext(t.Context(), http.MethodPost, s.URL()+commandsPath(open), strings.NewReader(`{"verb":"join"}`))
 		req.Header.Set("Content-Type", "application/json")
 		req.Header.Set("Authorization", "Bearer token-of-"+bob)
 		res, err := client.Do(req)

@@ -1,9 +1,13 @@
 package room
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
+	"strings"
 
+	"github.com/tuttihq/tutti/services/internal/aggregate"
+	"github.com/tuttihq/tutti/services/internal/projection"
 	"github.com/tuttihq/tutti/services/internal/store"
 	"github.com/tuttihq/tutti/subjects"
 )
@@ -30,9 +34,39 @@ func Tables() []store.Table {
 }
 
 // Write is a document to put, or to delete if Deleted, in a table.
-type Write struct {
-	Table    string
-	Document store.Document
+type Write = projection.Write
+
+// Projection says how rooms become documents; claims gives the names of closed rooms
+// free.
+func Projection(claims *Claims) projection.Spec[*subjects.RoomState, subjects.RoomEvent] {
+	return projection.Spec[*subjects.RoomState, subjects.RoomEvent]{
+		Fold:    Fold{},
+		Tables:  []string{subjects.TableRooms, subjects.TableRoomInvites},
+		Touched: func() projection.Touched[*subjects.RoomState, subjects.RoomEvent] { return &Touched{} },
+		Owner: func(table, document string) (string, bool) {
+			if table == subjects.TableRoomInvites {
+				_, room, ok := strings.Cut(document, ".")
+				return room, ok
+			}
+			return document, true
+		},
+		Settle: func(ctx context.Context, f *aggregate.Folded[*subjects.RoomState], t projection.Touched[*subjects.RoomState, subjects.RoomEvent]) error {
+			if own, ok := t.(*Touched); !ok || !own.Closed() || claims == nil {
+				return nil
+			}
+			return claims.Release(ctx, f.ID, f.State.Room.Name)
+		},
+	}
+}
+
+// PublicRoom gives what everybody may know of a document in TableRooms: all of an open
+// room, nothing of a private one.
+func PublicRoom(doc store.Document) (json.RawMessage, bool) {
+	var s subjects.RoomSummary
+	if doc.Deleted || doc.Decode(&s) != nil || s.Private {
+		return nil, false
+	}
+	return doc.Body, true
 }
 
 // Touched collects what the documents of one room owe to the events folded since they
@@ -90,7 +124,7 @@ func (t *Touched) Writes(s *subjects.RoomState, version store.Version) ([]Write,
 	if err != nil {
 		return nil, fmt.Errorf("room: document of %s: %w", s.Room.ID, err)
 	}
-	out := []Write{{subjects.TableRooms, store.Document{ID: s.Room.ID, Version: version, Body: body}}}
+	out := []Write{{Table: subjects.TableRooms, Document: store.Document{ID: s.Room.ID, Version: version, Body: body}}}
 	if s.Room.Options.Open {
 		return out, nil
 	}
@@ -98,7 +132,7 @@ func (t *Touched) Writes(s *subjects.RoomState, version store.Version) ([]Write,
 		t.All(s)
 	}
 	for user := range t.users {
-		w := Write{subjects.TableRoomInvites, store.Document{ID: subjects.RoomInviteID(user, s.Room.ID), Version: version}}
+		w := Write{Table: subjects.TableRoomInvites, Document: store.Document{ID: subjects.RoomInviteID(user, s.Room.ID), Version: version}}
 		if s.Closed() || !s.Invited(user) && user != s.Room.Creator {
 			w.Document.Deleted = true
 		} else if w.Document.Body, err = json.Marshal(subjects.RoomInvite{

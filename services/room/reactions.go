@@ -96,20 +96,3 @@ func takeSeat(ctx context.Context, st store.Store, user, room string, seq uint64
 		return next.Left, err
 	}
 }
-
-// releases frees the name of a room that was closed.
-func releases(j aggregate.Journal, claims *Claims) aggregate.Reaction {
-	return aggregate.Reaction{
-		Service: subjects.ServiceRoom, Name: "room-names",
-		React: func(ctx context.Context, c aggregate.Cause) ([]aggregate.Send, error) {
-			if c.Event.Type != subjects.EventRoomClosed {
-				return nil, nil
-			}
-			f, err := aggregate.Load(ctx, j, Fold{}, c.ID)
-			if err != nil {
-				return nil, err
-			}
-			return nil, claims.Release(ctx, c.ID, f.State.Room.Name)
-		},
-	}
-}

@@ -6,9 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
 
 	"github.com/tuttihq/tutti/services/internal/aggregate"
 	"github.com/tuttihq/tutti/services/internal/bus"
+	"github.com/tuttihq/tutti/services/internal/projection"
 	"github.com/tuttihq/tutti/services/internal/store"
 	"github.com/tuttihq/tutti/subjects"
 )
@@ -71,10 +73,29 @@ func Start(ctx context.Context, d Deps) (*Service, error) {
 		return nil, errors.Join(err, s.Stop(ctx))
 	}
 	s.stops = append(s.stops, stop)
-	s.stops = append(s.stops,
-		aggregate.StartReaction(d.Bus, seats(d.Store), d.Log),
-		aggregate.StartReaction(d.Bus, releases(journal, claims), d.Log))
+	s.stops = append(s.stops, aggregate.StartReaction(d.Bus, seats(d.Store), d.Log))
+	projector, err := projection.New(d.Bus, d.Store, Projection(claims), projection.Options{Log: d.Log})
+	if err != nil {
+		return nil, errors.Join(err, s.Stop(ctx))
+	}
+	s.background(d.Log, projector.Run)
+	s.background(d.Log, func(ctx context.Context) error {
+		return projection.Publish(ctx, d.Bus, d.Store, projection.Publication{Table: subjects.TableRooms, Public: PublicRoom, Log: d.Log})
+	})
 	return s, nil
+}
+
+// background runs what projects and publishes until Stop. What ends it before is a defect
+// of the deployment: it is logged, and rooms go on.
+func (s *Service) background(log *slog.Logger, run func(context.Context) error) {
+	ctx, cancel := context.WithCancel(context.Background())
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		if err := run(ctx); err != nil {
+			log.Error("room documents are not kept up any more", "err", err)
+		}
+	})
+	s.stops = append(s.stops, func() { cancel(); wg.Wait() })
 }
 
 // Stats gives the kernel's counters.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strconv"
 	"sync"
 	"time"
 
@@ -31,17 +32,21 @@ type Host[S, C, E any] struct {
 	engine  *Engine[S, C, E]
 	members *members
 	log     *slog.Logger
+	now     func() time.Time
 
-	quit chan struct{}
-	wg   sync.WaitGroup
+	quit   chan struct{}
+	wg     sync.WaitGroup
+	queues sync.WaitGroup // a queue ends when the engine has answered what it took
 
-	mu    sync.Mutex
-	owned map[int]*partition
+	mu      sync.Mutex
+	owned   map[int]*partition
+	stopped bool
 }
 
 type partition struct {
 	sub   *nats.Subscription
 	queue *queue
+	lease lease // under which queue was started
 }
 
 // StartHost joins the replicas of the machine's service and takes its share of the
@@ -52,7 +57,7 @@ func StartHost[S, C, E any](ctx context.Context, b *bus.Bus, m Machine[S, C, E],
 	}
 	opt = opt.withDefaults()
 	h := &Host[S, C, E]{
-		bus: b, service: m.Service(), log: opt.Log,
+		bus: b, service: m.Service(), log: opt.Log, now: opt.Now,
 		quit: make(chan struct{}), owned: map[int]*partition{},
 	}
 	mem, err := joinMembers(ctx, b, h.service, replica, opt.Log)
@@ -92,18 +97,30 @@ func (h *Host[S, C, E]) run() {
 
 // rebalance takes and lets go of partitions until this replica has what is its own.
 func (h *Host[S, C, E]) rebalance() {
-	want := h.members.mine(h.bus.Partitions())
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	now, settled := h.members.lease()
+	if h.stopped || !settled {
+		return
+	}
+	want := h.members.mine(h.bus.Partitions())
 	for p := range want {
-		if h.owned[p] == nil {
-			part, err := h.acquire(p)
-			if err != nil {
-				h.log.Warn("partition not taken", "service", h.service, "partition", p, "err", err)
-				continue
-			}
-			h.owned[p] = part
+		part := h.owned[p]
+		if part != nil && part.lease != now {
+			// This process stood still, and another may have carried the queue on. What it
+			// had taken from there is given up; what is left comes again.
+			part.queue.close()
+			part.lease, part.queue = now, h.startQueue(p, now)
 		}
+		if part != nil {
+			continue
+		}
+		part, err := h.acquire(p, now)
+		if err != nil {
+			h.log.Warn("partition not taken", "service", h.service, "partition", p, "err", err)
+			continue
+		}
+		h.owned[p] = part
 	}
 	for p, part := range h.owned {
 		if !want[p] {
@@ -113,7 +130,7 @@ func (h *Host[S, C, E]) rebalance() {
 	}
 }
 
-func (h *Host[S, C, E]) acquire(p int) (*partition, error) {
+func (h *Host[S, C, E]) acquire(p int, l lease) (*partition, error) {
 	// In a queue group: while two replicas believe that they own the partition, each
 	// command still goes to one of them only.
 	sub, err := h.bus.Conn().QueueSubscribe(subjects.PartitionWildcard(subjects.DoorAsk, h.service, p), "owner", h.ask)
@@ -123,7 +140,13 @@ func (h *Host[S, C, E]) acquire(p int) (*partition, error) {
 	if err := sub.SetPendingLimits(askPending, 64<<20); err != nil {
 		return nil, errors.Join(err, sub.Unsubscribe())
 	}
-	return &partition{sub: sub, queue: startQueue(h.bus, h.service, p, h.engine.Submit, h.log)}, nil
+	return &partition{sub: sub, queue: h.startQueue(p, l), lease: l}, nil
+}
+
+func (h *Host[S, C, E]) startQueue(p int, l lease) *queue {
+	q := startQueue(h.bus, h.service, p, h.engine.Submit, func() bool { return h.members.lapsed(l) }, h.log)
+	h.queues.Go(q.wait)
+	return q
 }
 
 // release stops hearing a partition's commands and waits until those heard are answered.
@@ -140,7 +163,6 @@ func (h *Host[S, C, E]) release(p int, part *partition) {
 	ctx, cancel := context.WithTimeout(context.Background(), handover)
 	defer cancel()
 	err := h.engine.Release(ctx, func(id string) bool { return subjects.Partition(id, h.bus.Partitions()) == p })
-	part.queue.wait()
 	if err != nil {
 		h.log.Warn("partition let go with commands under way", "service", h.service, "partition", p)
 	}
@@ -167,7 +189,11 @@ func (h *Host[S, C, E]) ask(m *nats.Msg) {
 		answer(subjects.Answer{Refusal: subjects.Refuse(subjects.CodeInvalid, "the subject is not a command's")})
 		return
 	}
-	h.engine.Submit(Delivery{To: to, Payload: m.Data, Answer: answer})
+	d := Delivery{To: to, Payload: m.Data, Answer: answer}
+	if until, err := strconv.ParseInt(m.Header.Get(subjects.HeaderDeadline), 10, 64); err == nil {
+		d.Stale = func() bool { return h.now().UnixMilli() > until }
+	}
+	h.engine.Submit(d)
 }
 
 // Stop tells the other replicas, lets go of every partition, and waits until what was
@@ -176,11 +202,14 @@ func (h *Host[S, C, E]) Stop(ctx context.Context) error {
 	close(h.quit)
 	h.members.leave()
 	h.mu.Lock()
+	h.stopped = true
 	for p, part := range h.owned {
 		delete(h.owned, p)
 		h.wg.Go(func() { h.release(p, part) })
 	}
 	h.mu.Unlock()
 	h.wg.Wait()
-	return h.engine.Close(ctx)
+	err := h.engine.Close(ctx)
+	h.queues.Wait()
+	return err
 }

@@ -29,7 +29,13 @@ const (
 	leaseLife = 1500 * time.Millisecond
 	// leaseListen is how long a new replica listens before it takes partitions.
 	leaseListen = 150 * time.Millisecond
+	// leaseGap is the longest time between two renewals after which this process still
+	// takes its lease for held: shorter than leaseLife, at the end of which others do not.
+	leaseGap = leaseLife * 2 / 3
 )
+
+// lease numbers the times that this process has held its lease without a gap.
+type lease uint64
 
 // members knows which replicas of a service are live, and so which partitions are whose:
 // the live replica with the highest hash of (replica, partition) owns it. Replicas may
@@ -45,8 +51,11 @@ type members struct {
 	quit chan struct{}
 	wg   sync.WaitGroup
 
-	mu   sync.Mutex
-	seen map[string]time.Time
+	mu    sync.Mutex
+	seen  map[string]time.Time
+	told  time.Time // when the lease was last renewed
+	held  lease
+	since time.Time // when it was taken
 }
 
 func joinMembers(ctx context.Context, b *bus.Bus, service, self string, log *slog.Logger) (*members, error) {
@@ -68,6 +77,7 @@ func joinMembers(ctx context.Context, b *bus.Bus, service, self string, log *slo
 		return nil, ctx.Err()
 	case <-t.C:
 	}
+	m.told = time.Now()
 	m.note()
 	m.wg.Go(m.run)
 	return m, nil
@@ -114,7 +124,6 @@ func (m *members) note() {
 func (m *members) run() {
 	t := time.NewTicker(leaseBeat)
 	defer t.Stop()
-	last := time.Now()
 	for {
 		select {
 		case <-m.quit:
@@ -122,25 +131,50 @@ func (m *members) run() {
 		case <-t.C:
 		}
 		m.tell(leaseNews{Replica: m.self})
-		now := time.Now()
-		m.mu.Lock()
-		gone := false
-		for r, at := range m.seen {
-			switch {
-			case now.Sub(last) > leaseLife/2:
-				// This process stood still: what it did not hear is not silence.
-				m.seen[r] = now
-			case now.Sub(at) > leaseLife:
-				delete(m.seen, r)
-				gone = true
-			}
-		}
-		m.mu.Unlock()
-		last = now
-		if gone {
+		if m.renew(time.Now()) {
 			m.note()
 		}
 	}
+}
+
+// renew notes that the lease was renewed, and lets go of replicas that are silent. It
+// reports whether anything changed.
+func (m *members) renew(now time.Time) (changed bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	stood := now.Sub(m.told) > leaseGap
+	m.told = now
+	if stood {
+		m.held++
+		m.since = now
+		changed = true
+	}
+	for r, at := range m.seen {
+		switch {
+		case stood:
+			// What this process did not hear while it stood still is not silence.
+			m.seen[r] = now
+		case now.Sub(at) > leaseLife:
+			delete(m.seen, r)
+			changed = true
+		}
+	}
+	return changed
+}
+
+// lease gives the present lease. It is settled once there was time to hear who else is
+// there.
+func (m *members) lease() (l lease, settled bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.held, m.held == 0 || time.Since(m.since) > 2*leaseBeat
+}
+
+// lapsed reports whether others may have taken over what was owned under l.
+func (m *members) lapsed(l lease) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.held != l || time.Since(m.told) > leaseGap
 }
 
 // mine gives the partitions that this replica owns, as far as it knows.

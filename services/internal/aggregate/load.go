@@ -1,6 +1,7 @@
 package aggregate
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -32,6 +33,41 @@ type Folded[S any] struct {
 	sinceSnapshot int
 	// raised says that the epoch is higher than the log's last commit says.
 	raised bool
+}
+
+// endsWith reports whether head is the commit that f ends with. A log that has lost its
+// tail and grown anew may have another one at the same sequence.
+func (f *Folded[S]) endsWith(head Entry) bool {
+	if head.Seq != f.Seq || f.Seq == 0 {
+		return head.Seq == f.Seq
+	}
+	// A raised epoch is known before it is in a commit.
+	c, err := placeOf(head.Data)
+	return err == nil && c.Rev == f.Rev && c.Epoch <= f.Epoch && c.At <= f.At
+}
+
+// placeOf reads epoch, rev and at of an encoded commit, and nothing else if it stands as
+// subjects.AppendCommit writes it.
+func placeOf(data []byte) (c subjects.Commit, err error) {
+	rest, ok := data, true
+	number := func(key string) (n uint64) {
+		if ok = ok && bytes.HasPrefix(rest, []byte(key)); !ok {
+			return 0
+		}
+		rest = rest[len(key):]
+		i := 0
+		for ; i < len(rest) && i < 19 && rest[i] >= '0' && rest[i] <= '9'; i++ {
+			n = n*10 + uint64(rest[i]-'0')
+		}
+		ok = i > 0
+		rest = rest[i:]
+		return n
+	}
+	c.Epoch, c.Rev, c.At = number(`{"epoch":`), number(`,"rev":`), int64(number(`,"at":`))
+	if ok = ok && bytes.HasPrefix(rest, []byte(`,"public":`)); ok {
+		return c, nil
+	}
+	return subjects.DecodeCommit(data)
 }
 
 const (
@@ -93,15 +129,7 @@ var errForeignSnapshot = errors.New("aggregate: snapshot of another log")
 // that the snapshot belongs to this log.
 func fromSnapshot[S, E any](ctx context.Context, j Journal, fold Fold[S, E], f *Folded[S], head Entry) error {
 	if f.Seq == head.Seq {
-		if head.Seq == 0 {
-			return nil
-		}
-		c, err := subjects.DecodeCommit(head.Data)
-		if err != nil {
-			return fmt.Errorf("%w: %s at %d: %w", ErrBrokenLog, f.ID, head.Seq, err)
-		}
-		// A raised epoch is in the snapshot before it is in a commit.
-		if c.Rev != f.Rev || c.Epoch > f.Epoch || c.At != f.At {
+		if !f.endsWith(head) {
 			return errForeignSnapshot
 		}
 		return nil

@@ -1,6 +1,7 @@
 package aggregate
 
 import (
+	"bytes"
 	"container/heap"
 	"encoding/binary"
 	"errors"
@@ -38,14 +39,19 @@ type first struct {
 	at         int64
 }
 
+// due is when the command may be forgotten, less the horizon: it is counted from when it
+// was accepted, since one that waited in the queue for long may come again as late as any
+// other, and from the time in its id if that is later.
+func (f first) due(k commandKey) int64 { return max(f.at, k.millis()) }
+
 // memory remembers the commands that an aggregate accepted. It follows from the log
-// alone, so every owner has the same. It forgets what is older than CommandHorizon before
-// the last commit, and the oldest when it holds more than CommandMemory; floor is the
-// newest time that it has forgotten: whether an id from up to there was applied is no
-// longer known.
+// alone, so every owner has the same. It forgets what was accepted more than
+// CommandHorizon before the last commit, and the oldest when it holds more than
+// CommandMemory; floor is the newest time in an id that it has forgotten: whether an id
+// from up to there was applied is no longer known.
 type memory struct {
 	firsts map[commandKey]first
-	byTime keyHeap
+	byDue  dueHeap
 	floor  int64
 	limit  int
 }
@@ -68,10 +74,10 @@ func (m *memory) add(k commandKey, f first) {
 		return
 	}
 	m.firsts[k] = f
-	heap.Push(&m.byTime, k)
+	heap.Push(&m.byDue, dueKey{f.due(k), k})
 	horizon := f.at - subjects.CommandHorizon.Milliseconds()
-	for len(m.byTime) > 0 && (m.byTime[0].millis() < horizon || len(m.byTime) > m.limit) {
-		old := heap.Pop(&m.byTime).(commandKey)
+	for len(m.byDue) > 0 && (m.byDue[0].due < horizon || len(m.byDue) > m.limit) {
+		old := heap.Pop(&m.byDue).(dueKey).key
 		delete(m.firsts, old)
 		m.floor = max(m.floor, old.millis())
 	}
@@ -81,11 +87,11 @@ func (m *memory) add(k commandKey, f first) {
 const entryBytes = 16 + 8 + 8 + 8
 
 func (m *memory) encode() []byte {
-	buf := make([]byte, 0, 8+len(m.byTime)*entryBytes)
+	buf := make([]byte, 0, 8+len(m.byDue)*entryBytes)
 	buf = binary.BigEndian.AppendUint64(buf, uint64(m.floor))
-	for _, k := range m.byTime {
-		f := m.firsts[k]
-		buf = append(buf, k[:]...)
+	for _, d := range m.byDue {
+		f := m.firsts[d.key]
+		buf = append(buf, d.key[:]...)
 		buf = binary.BigEndian.AppendUint64(buf, f.epoch)
 		buf = binary.BigEndian.AppendUint64(buf, f.rev)
 		buf = binary.BigEndian.AppendUint64(buf, uint64(f.at))
@@ -102,32 +108,44 @@ func decodeMemory(buf []byte) (*memory, error) {
 	m := newMemory()
 	m.floor = int64(binary.BigEndian.Uint64(buf))
 	n := (len(buf) - 8) / entryBytes
-	m.byTime = make(keyHeap, 0, n)
+	m.byDue = make(dueHeap, 0, n)
 	for buf = buf[8:]; len(buf) > 0; buf = buf[entryBytes:] {
 		k := commandKey(buf[:16])
-		m.firsts[k] = first{
+		f := first{
 			epoch: binary.BigEndian.Uint64(buf[16:]),
 			rev:   binary.BigEndian.Uint64(buf[24:]),
 			at:    int64(binary.BigEndian.Uint64(buf[32:])),
 		}
-		m.byTime = append(m.byTime, k)
+		m.firsts[k] = f
+		m.byDue = append(m.byDue, dueKey{f.due(k), k})
 	}
-	heap.Init(&m.byTime)
+	if len(m.firsts) != n {
+		return nil, errBadMemory
+	}
+	heap.Init(&m.byDue)
 	return m, nil
 }
 
-// keyHeap is a heap of commands, the oldest id first.
-type keyHeap []commandKey
+type dueKey struct {
+	due int64
+	key commandKey
+}
 
-func (h keyHeap) Len() int           { return len(h) }
-func (h keyHeap) Less(i, j int) bool { return h[i].millis() < h[j].millis() }
-func (h keyHeap) Swap(i, j int)      { h[i], h[j] = h[j], h[i] }
-func (h *keyHeap) Push(x any)        { *h = append(*h, x.(commandKey)) }
-func (h *keyHeap) Pop() any {
+// dueHeap is a heap of commands, the first to be forgotten first. The order is total, so
+// that what is forgotten does not depend on how the heap came about.
+type dueHeap []dueKey
+
+func (h dueHeap) Len() int { return len(h) }
+func (h dueHeap) Less(i, j int) bool {
+	return h[i].due < h[j].due || h[i].due == h[j].due && bytes.Compare(h[i].key[:], h[j].key[:]) < 0
+}
+func (h dueHeap) Swap(i, j int) { h[i], h[j] = h[j], h[i] }
+func (h *dueHeap) Push(x any)   { *h = append(*h, x.(dueKey)) }
+func (h *dueHeap) Pop() any {
 	old := *h
-	k := old[len(old)-1]
+	d := old[len(old)-1]
 	*h = old[:len(old)-1]
-	return k
+	return d
 }
 
 // recent remembers the last answers that left no trace in the log, refusals and commands

@@ -34,6 +34,7 @@ type queue struct {
 	service   string
 	partition int
 	submit    func(Delivery)
+	lapsed    func() bool
 	log       *slog.Logger
 
 	ctx    context.Context
@@ -53,9 +54,11 @@ type queued struct {
 	pause time.Duration
 }
 
-func startQueue(b *bus.Bus, service string, partition int, submit func(Delivery), log *slog.Logger) *queue {
+// startQueue begins to carry out a partition's queue; lapsed reports whether it may be
+// another owner's by now.
+func startQueue(b *bus.Bus, service string, partition int, submit func(Delivery), lapsed func() bool, log *slog.Logger) *queue {
 	q := &queue{
-		bus: b, service: service, partition: partition, submit: submit, log: log,
+		bus: b, service: service, partition: partition, submit: submit, lapsed: lapsed, log: log,
 		lanes: map[laneKey][]*queued{}, flight: map[uint64]struct{}{},
 	}
 	q.ctx, q.cancel = context.WithCancel(context.Background())
@@ -64,10 +67,10 @@ func startQueue(b *bus.Bus, service string, partition int, submit func(Delivery)
 }
 
 // close takes no more commands. Those under way end in the engine; what has no final
-// answer then is left in the stream for the next owner. Call wait once the engine has
-// answered them.
+// answer then is left in the stream for the next owner.
 func (q *queue) close() { q.cancel() }
 
+// wait returns after close, once the engine has answered what it was given.
 func (q *queue) wait() { q.wg.Wait() }
 
 func (q *queue) run() {
@@ -110,7 +113,7 @@ func (q *queue) take(m *bus.Message) {
 		_, err = subjects.DecodeEnvelope(m.Data)
 	}
 	if err != nil {
-		q.bury(m, to, asRefusal(err))
+		q.bury(m, subjects.Answer{Refusal: asRefusal(err)})
 		return
 	}
 	it := &queued{m: m, to: to, pause: queueRetryMin}
@@ -130,34 +133,32 @@ func (q *queue) take(m *bus.Message) {
 }
 
 func (q *queue) send(it *queued) {
-	q.submit(Delivery{To: it.to, Payload: it.m.Data, Queued: true, Answer: func(a subjects.Answer) { q.answered(it, a) }})
+	q.wg.Add(1) // until it is answered
+	q.submit(Delivery{To: it.to, Payload: it.m.Data, Queued: true, Stale: q.stale, Answer: func(a subjects.Answer) { q.answered(it, a) }})
 }
+
+// stale reports whether the next owner may be at this queue already.
+func (q *queue) stale() bool { return q.ctx.Err() != nil || q.lapsed() }
 
 // answered runs on the actor's goroutine: what takes time goes beside it.
 func (q *queue) answered(it *queued, a subjects.Answer) {
-	final := a.Refusal == nil || a.Refusal.Code.Final()
-	q.mu.Lock()
-	if q.ctx.Err() != nil && !final {
-		q.mu.Unlock()
-		return // the next owner will see to it
-	}
-	q.wg.Go(func() {
-		if !final {
-			q.sleep(it.pause)
-			it.pause = min(it.pause*2, queueRetryMax)
-			if q.ctx.Err() == nil {
-				q.send(it)
-			}
+	go func() {
+		defer q.wg.Done()
+		if a.Refusal == nil || a.Refusal.Code.Final() {
+			q.finish(it, a)
 			return
 		}
-		q.finish(it, a)
-	})
-	q.mu.Unlock()
+		q.sleep(it.pause)
+		it.pause = min(it.pause*2, queueRetryMax)
+		if q.ctx.Err() == nil { // else the next owner will see to it
+			q.send(it)
+		}
+	}()
 }
 
 func (q *queue) finish(it *queued, a subjects.Answer) {
 	if a.Refusal != nil && undecodable(a.Refusal.Code) {
-		q.bury(it.m, it.to, a.Refusal)
+		q.bury(it.m, a)
 	} else {
 		q.reply(it.m, a)
 		if err := it.m.Ack(); err != nil {
@@ -184,10 +185,10 @@ func undecodable(c subjects.Code) bool {
 }
 
 // bury puts what cannot be decoded among the dead letters, and only then lets go of it.
-func (q *queue) bury(m *bus.Message, _ subjects.Command, r *subjects.Refusal) {
-	q.reply(m, subjects.Answer{Refusal: r})
+func (q *queue) bury(m *bus.Message, a subjects.Answer) {
+	q.reply(m, a)
 	for pause := queueRetryMin; q.ctx.Err() == nil; pause = min(pause*2, queueRetryMax) {
-		err := q.bus.DeadLetter(q.ctx, q.service, m.Subject, r.Error(), m.Data)
+		err := q.bus.DeadLetter(q.ctx, q.service, m.Subject, a.Refusal.Error(), m.Data)
 		if err == nil || errors.Is(err, bus.ErrTooLarge) {
 			if err := m.Ack(); err != nil {
 				q.log.Warn("dead letter not acknowledged; it will come again", "subject", m.Subject, "err", err)

@@ -2,6 +2,7 @@ package aggregate
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -35,13 +36,19 @@ type Reaction struct {
 	// names the durable consumer.
 	Service, Name string
 	// React gives the commands that follow from an event. It is called at least once for
-	// each event, in order; an error is tried again for as long as it takes. The ids of
-	// the commands are derived from the event, so they take effect once.
+	// each event; an error is tried again for as long as it takes. The ids of the commands
+	// are derived from the event, so they take effect once. While one process runs the
+	// reaction, and from one that was stopped to the next, events come in order; after a
+	// kill, those that it had fetched come again up to reactionAckWait later than newer
+	// ones.
 	React func(ctx context.Context, c Cause) ([]Send, error)
 }
 
 const (
+	// reactionInFlight is how many commits are fetched ahead.
 	reactionInFlight = 64
+	// reactionAckWait is how long the fetched commits of a killed process are held back.
+	reactionAckWait  = 10 * time.Second
 	reactionRetryMin = 100 * time.Millisecond
 	reactionRetryMax = 10 * time.Second
 )
@@ -64,19 +71,19 @@ func StartReaction(b *bus.Bus, r Reaction, log *slog.Logger) (stop func()) {
 
 func (r Reaction) run(ctx context.Context, b *bus.Bus) error {
 	sub, err := b.Consume(ctx, bus.ConsumerSpec{
-		Stream: subjects.StreamEvents(r.Service), Name: r.Name, InFlight: reactionInFlight, AckWait: time.Minute,
+		Stream: subjects.StreamEvents(r.Service), Name: r.Name, InFlight: reactionInFlight, AckWait: reactionAckWait,
 	})
 	if err != nil {
 		return err
 	}
-	defer sub.Stop()
+	defer sub.Return()
 	for {
 		m, err := sub.Next(ctx)
 		if err != nil {
 			return err
 		}
 		if err := r.handle(ctx, b, m); err != nil {
-			return err
+			return errors.Join(err, m.Nak(0))
 		}
 	}
 }

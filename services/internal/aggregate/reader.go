@@ -7,6 +7,8 @@ import (
 	"sync"
 
 	lru "github.com/hashicorp/golang-lru/v2"
+
+	"github.com/tuttihq/tutti/subjects"
 )
 
 // Reader folds aggregates for somebody who only looks, such as an edge: it keeps the last
@@ -52,7 +54,7 @@ func (r *Reader[S, E]) View(ctx context.Context, id string, look func(*Folded[S]
 		return fmt.Errorf("aggregate: view %s: %w", id, err)
 	}
 	e.mu.RLock()
-	if e.f != nil && e.f.Seq == head.Seq {
+	if e.f != nil && e.f.endsWith(head) {
 		defer e.mu.RUnlock()
 		return look(e.f)
 	}
@@ -60,7 +62,7 @@ func (r *Reader[S, E]) View(ctx context.Context, id string, look func(*Folded[S]
 
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if err := r.refresh(ctx, e, id, head.Seq); err != nil {
+	if err := r.refresh(ctx, e, id, head); err != nil {
 		e.f = nil
 		return fmt.Errorf("aggregate: view %s: %w", id, err)
 	}
@@ -73,24 +75,23 @@ func (r *Reader[S, E]) View(ctx context.Context, id string, look func(*Folded[S]
 	return look(e.f)
 }
 
-// refresh brings the entry up to at least seq. A log that is shorter than what was folded
-// has lost its tail: everything is folded anew.
-func (r *Reader[S, E]) refresh(ctx context.Context, e *readerEntry[S], id string, seq uint64) error {
-	if e.f != nil && e.f.Seq < seq {
-		err := catchUp(ctx, r.j, r.fold, e.f, seq)
-		if !errors.Is(err, ErrBrokenLog) {
+// refresh brings the entry up to at least head. A log that is not the continuation of
+// what was folded has lost its tail: everything is folded anew.
+func (r *Reader[S, E]) refresh(ctx context.Context, e *readerEntry[S], id string, head Entry) error {
+	if e.f != nil && e.f.Seq > head.Seq {
+		// Another caller has folded further meanwhile, or the log is shorter than it was.
+		var err error
+		if head, err = r.j.Head(ctx, id); err != nil {
 			return err
 		}
-		// The log may have lost its tail and grown anew: fold it from the beginning.
-		e.f = nil
 	}
-	if e.f != nil {
-		head, err := r.j.Head(ctx, id)
-		if err != nil {
+	if e.f != nil && e.f.endsWith(head) {
+		return nil
+	}
+	if e.f != nil && e.f.Seq < head.Seq {
+		err := r.follow(ctx, e.f, head.Seq)
+		if err == nil || !errors.Is(err, ErrBrokenLog) && !errors.Is(err, errForeignSnapshot) {
 			return err
-		}
-		if head.Seq >= e.f.Seq {
-			return nil // another caller has folded further meanwhile
 		}
 	}
 	f, err := Load(ctx, r.j, r.fold, id)
@@ -100,4 +101,14 @@ func (r *Reader[S, E]) refresh(ctx context.Context, e *readerEntry[S], id string
 	f.memory = nil
 	e.f = f
 	return nil
+}
+
+// follow folds what the log holds beyond f, at least up to a sequence.
+func (r *Reader[S, E]) follow(ctx context.Context, f *Folded[S], upTo uint64) error {
+	return tail(ctx, r.j, f.ID, f.Seq+1, upTo, func(e Entry, c *subjects.Commit) error {
+		if c.Epoch != f.Epoch && f.Rev > 0 {
+			return errForeignSnapshot
+		}
+		return apply(r.fold, f, e.Seq, c)
+	}, func() uint64 { return f.Seq })
 }

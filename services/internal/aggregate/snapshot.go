@@ -48,7 +48,7 @@ func decodeSnapshot[S, E any](fold Fold[S, E], id string, raw []byte) (Snapshot,
 	if err != nil {
 		return s, nil, err
 	}
-	state, err := fold.DecodeState(id, s.State)
+	state, err := safely(func() (S, error) { return fold.DecodeState(id, s.State) })
 	if err != nil {
 		return s, nil, fmt.Errorf("aggregate: snapshot of %s: %w", id, err)
 	}

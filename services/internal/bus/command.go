@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strconv"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -24,7 +25,8 @@ const (
 
 // Ask sends a command to the owner of its aggregate and waits for the answer. While
 // nobody owns the partition, the owner is busy, or an answer does not come, it sends the
-// same command again, until ctx ends: an id takes effect once, so that is safe. A refusal
+// same command again, until ctx ends: an id takes effect once, so that is safe. An attempt
+// that was given up is not decided later (subjects.HeaderDeadline). A refusal
 // comes in the answer; the error is ErrUnavailable (whether the command takes effect is
 // then not known) or subjects.ErrBadSubject.
 func (b *Bus) Ask(ctx context.Context, to subjects.Command, env subjects.Envelope) (subjects.Answer, error) {
@@ -65,7 +67,14 @@ func (b *Bus) Ask(ctx context.Context, to subjects.Command, env subjects.Envelop
 func (b *Bus) askOnce(ctx context.Context, subject string, data []byte) (subjects.Answer, error) {
 	ctx, cancel := context.WithTimeout(ctx, askAttempt)
 	defer cancel()
-	reply, err := b.nc.RequestWithContext(ctx, subject, data)
+	m := nats.NewMsg(subject)
+	m.Data = data
+	if end, ok := ctx.Deadline(); ok {
+		// The owner stops a little before the sender does: their clocks may differ.
+		left := time.Until(end) * 9 / 10
+		m.Header.Set(subjects.HeaderDeadline, strconv.FormatInt(b.clock.Now().Add(left).UnixMilli(), 10))
+	}
+	reply, err := b.nc.RequestMsgWithContext(ctx, m)
 	if err != nil {
 		return subjects.Answer{}, classify(err)
 	}

@@ -53,8 +53,13 @@ func (m *Message) Ack() error { return classify(m.m.Ack()) }
 // AckSync says so and waits until the server has noted it.
 func (m *Message) AckSync(ctx context.Context) error { return classify(m.m.DoubleAck(ctx)) }
 
-// Nak asks for the message again after a while.
-func (m *Message) Nak(after time.Duration) error { return classify(m.m.NakWithDelay(after)) }
+// Nak asks for the message again after a while; at once, before others, if that is 0.
+func (m *Message) Nak(after time.Duration) error {
+	if after == 0 {
+		return classify(m.m.Nak())
+	}
+	return classify(m.m.NakWithDelay(after))
+}
 
 // InProgress says that the message is still worked on and starts AckWait anew.
 func (m *Message) InProgress() error { return classify(m.m.InProgress()) }
@@ -120,6 +125,23 @@ func (s *Subscription) Next(ctx context.Context) (*Message, error) {
 			Delivered: meta.NumDelivered,
 			m:         m,
 		}, nil
+	}
+}
+
+// Return ends the reading as Stop does, and gives back what was fetched and not handed
+// out, so that the next reader has it at once and in order.
+func (s *Subscription) Return() {
+	s.it.Drain()
+	for {
+		m, err := s.it.Next()
+		if err != nil {
+			if errors.Is(err, jetstream.ErrNoHeartbeat) {
+				continue
+			}
+			s.it.Stop()
+			return
+		}
+		_ = m.Nak() // if it does not arrive, the server's AckWait does the same
 	}
 }
 

@@ -22,7 +22,7 @@ func unavailable(err error) error { return fmt.Errorf("%w: %w", errUnavailable, 
 
 // transient reports whether err will mend by itself.
 func transient(err error) bool {
-	for _, t := range []error{errUnavailable, store.ErrUnavailable, aggregate.ErrUnavailable, bus.ErrUnavailable, context.DeadlineExceeded, context.Canceled} {
+	for _, t := range []error{errUnavailable, store.ErrUnavailable, store.ErrFeedLost, aggregate.ErrUnavailable, bus.ErrUnavailable, context.DeadlineExceeded, context.Canceled} {
 		if errors.Is(err, t) {
 			return true
 		}

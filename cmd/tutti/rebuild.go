@@ -1,0 +1,59 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/schollz/progressbar/v3"
+	"github.com/spf13/cobra"
+
+	"github.com/tuttihq/tutti/services"
+)
+
+func rebuildCommand() *cobra.Command {
+	var drop bool
+	c := &cobra.Command{
+		Use:   "rebuild",
+		Short: "Make all documents anew from the log",
+		Long: `Fold the log anew and put every document right that follows from it: lists and searches of
+rooms. The log is the authority and is only read; accounts and profiles do not follow from it
+and stay as they are. Stop the system that uses the data directory first.`,
+		Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			cfg, err := loadConfig(c, os.Environ)
+			if err != nil {
+				return err
+			}
+			log, err := services.NewLogger(cfg.Log, c.ErrOrStderr())
+			if err != nil {
+				return err
+			}
+			bar := progressbar.NewOptions64(-1, progressbar.OptionSetWriter(c.ErrOrStderr()),
+				progressbar.OptionSetDescription("folding the log"), progressbar.OptionShowCount(), progressbar.OptionShowIts(),
+				progressbar.OptionThrottle(100*time.Millisecond), progressbar.OptionClearOnFinish())
+			begin := time.Now()
+			r, err := services.Rebuild(c.Context(), cfg, drop, func(done, total uint64) {
+				bar.ChangeMax64(int64(total))
+				_ = bar.Set64(int64(done)) // a bar that cannot be drawn is no reason to stop
+			}, log)
+			_ = bar.Finish()
+			if err != nil && !errors.Is(err, services.ErrRebuildIncomplete) {
+				return err
+			}
+			_, perr := fmt.Fprintf(c.OutOrStdout(), "%d commits read, %d documents written, %d were right, %d deleted, in %v\n",
+				r.Commits, r.Written, r.Stale, r.Deleted, time.Since(begin).Round(time.Millisecond))
+			for _, id := range r.Broken {
+				if perr == nil {
+					_, perr = fmt.Fprintf(c.ErrOrStderr(), "not folded: %s\n", id)
+				}
+			}
+			return errors.Join(err, perr)
+		},
+	}
+	c.Flags().String("data", services.Defaults().Data, "the `DIR` to rebuild")
+	c.Flags().BoolVar(&drop, "drop", false, "remove the documents first; mends those that were changed by hand")
+	logFlags(c)
+	return c
+}

@@ -1,0 +1,195 @@
+package projection
+
+import (
+	"context"
+	"errors"
+	"hash/maphash"
+	"math"
+	"slices"
+
+	lru "github.com/hashicorp/golang-lru/v2"
+
+	"github.com/tuttihq/tutti/services/internal/aggregate"
+	"github.com/tuttihq/tutti/services/internal/bus"
+	"github.com/tuttihq/tutti/subjects"
+)
+
+// rebuilder folds the aggregates of one worker.
+type rebuilder[S, E any] struct {
+	*rebuild[S, E]
+	folds *lru.Cache[string, *aggregate.Folded[S]]
+	// known tells up to which sequence an aggregate is done that was loaded by itself.
+	known *lru.Cache[string, uint64]
+	// evicted are those that folds had no room for.
+	evicted []*aggregate.Folded[S]
+}
+
+func newRebuilder[S, E any](r *rebuild[S, E]) (*rebuilder[S, E], error) {
+	w := &rebuilder[S, E]{rebuild: r}
+	var err error
+	w.folds, err = lru.NewWithEvict(max(1, r.opt.Aggregates/r.opt.Workers), func(_ string, f *aggregate.Folded[S]) {
+		w.evicted = append(w.evicted, f)
+	})
+	if err == nil {
+		w.known, err = lru.New[string, uint64](knownMax)
+	}
+	return w, err
+}
+
+func (w *rebuilder[S, E]) run(ctx context.Context, entries <-chan bus.Entry) error {
+	for e := range entries {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		if err := w.entry(ctx, e); err != nil {
+			return err
+		}
+		out := w.evicted
+		w.evicted = nil
+		for _, f := range out {
+			if err := w.write(ctx, f); err != nil {
+				return err
+			}
+		}
+	}
+	for _, f := range w.folds.Values() {
+		if err := w.write(ctx, f); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// entry folds one commit. Its error ends the rebuild.
+func (w *rebuilder[S, E]) entry(ctx context.Context, e bus.Entry) error {
+	_, id, err := subjects.ParseEvents(e.Subject)
+	if err != nil {
+		w.broken(e.Subject, err)
+		return nil
+	}
+	if seq, ok := w.known.Get(id); ok && e.Seq <= seq {
+		return nil
+	}
+	f, ok := w.folds.Get(id)
+	c, err := subjects.DecodeCommit(e.Data)
+	switch {
+	case err != nil:
+	case !ok && c.Rev == 1:
+		f = &aggregate.Folded[S]{ID: id, State: w.spec.Fold.New(id)}
+		w.folds.Add(id, f)
+	case !ok:
+		return w.load(ctx, id)
+	case c.Rev <= f.Rev: // the log lost its tail once, and this is what came instead
+		return w.load(ctx, id)
+	}
+	if err == nil {
+		err = apply(w.spec.Fold, f, e.Seq, &c, nil)
+	}
+	if err != nil {
+		w.giveUp(id, err)
+	}
+	return nil
+}
+
+// forget drops a fold without having it written.
+func (w *rebuilder[S, E]) forget(id string) {
+	w.folds.Remove(id)
+	w.evicted = slices.DeleteFunc(w.evicted, func(f *aggregate.Folded[S]) bool { return f.ID == id })
+}
+
+// load folds an aggregate up to its head by itself: what the pass has yet to read of it
+// is then done.
+func (w *rebuilder[S, E]) load(ctx context.Context, id string) error {
+	w.forget(id)
+	w.loads.Add(1)
+	f, err := w.fold(ctx, id)
+	if errors.Is(err, ErrUndecodable) {
+		w.giveUp(id, err)
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	w.known.Add(id, f.Seq)
+	return w.write(ctx, f)
+}
+
+// fold folds an aggregate from its log alone.
+func (r *rebuild[S, E]) fold(ctx context.Context, id string) (f *aggregate.Folded[S], err error) {
+	err = r.patiently(ctx, func() error {
+		f, err = load(ctx, logOnly{r.journal}, r.spec.Fold, id)
+		return err
+	})
+	return f, err
+}
+
+// logOnly is a journal without snapshots.
+type logOnly struct{ aggregate.Journal }
+
+func (logOnly) LoadSnapshot(context.Context, string) ([]byte, error) { return nil, nil }
+
+// write writes all documents of an aggregate.
+func (w *rebuilder[S, E]) write(ctx context.Context, f *aggregate.Folded[S]) error {
+	if f.Unknown != nil {
+		w.giveUp(f.ID, f.Unknown)
+		return nil
+	}
+	if f.Rev == 0 {
+		return nil
+	}
+	t, writes, err := w.all(f)
+	if err == nil {
+		err = w.patiently(ctx, func() error {
+			if err := putAll(ctx, w.store, w.opt.WriteTimeout, writes, &w.counters); err != nil {
+				return err
+			}
+			if w.spec.Settle == nil {
+				return nil
+			}
+			if err := w.spec.Settle(ctx, f, t); err != nil {
+				return unavailable(err)
+			}
+			return nil
+		})
+	}
+	if errors.Is(err, ErrUndecodable) {
+		w.giveUp(f.ID, err)
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, d := range writes {
+		if !d.Document.Deleted {
+			w.written[w.hash(d.Table, d.Document.ID)] = struct{}{}
+		}
+	}
+	return nil
+}
+
+// giveUp passes over an aggregate from now on.
+func (w *rebuilder[S, E]) giveUp(id string, err error) {
+	w.forget(id)
+	w.known.Add(id, math.MaxUint64)
+	w.broken(id, err)
+}
+
+// all gives every document of an aggregate.
+func (r *rebuild[S, E]) all(f *aggregate.Folded[S]) (t Touched[S, E], _ []Write, err error) {
+	defer guard(&err)
+	t = r.spec.Touched()
+	t.All(f.State)
+	writes, err := documents(r.spec, t, f)
+	return t, writes, err
+}
+
+func (r *rebuild[S, E]) hash(table, id string) uint64 {
+	var h maphash.Hash
+	h.SetSeed(r.seed)
+	_, _ = h.WriteString(table)
+	_ = h.WriteByte(0)
+	_, _ = h.WriteString(id)
+	return h.Sum64()
+}
