@@ -233,7 +233,7 @@ type roomViews struct {
 
 func (v roomViews) View(ctx context.Context, id string, f func(edge.RoomView) error) error {
 	return v.reader.View(ctx, id, func(r *aggregate.Folded[*subjects.RoomState]) error {
-		return f(edge.RoomView{Epoch: r.Epoch, Rev: r.Rev, At: r.At, State: r.State})
+		return f(edge.RoomView{Epoch: r.Epoch, Rev: r.Rev, At: r.At, State: r.State, Unknown: r.Unknown})
 	})
 }
 
