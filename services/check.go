@@ -42,10 +42,10 @@ func Check(ctx context.Context, cfg Config) []Finding {
 	if cfg.NATS.URL != "" {
 		out = append(out, checkRemote(ctx, cfg))
 	} else if cfg.NATS.Listen != "" {
-		out = append(out, checkAddress("nats", cfg.NATS.Listen))
+		out = append(out, checkAddress(ctx, "nats", cfg.NATS.Listen))
 	}
 	if cfg.has(RoleEdge) {
-		out = append(out, checkAddress("http", cfg.Edge.Listen))
+		out = append(out, checkAddress(ctx, "http", cfg.Edge.Listen))
 	}
 	return out
 }
@@ -74,8 +74,8 @@ func checkData(dir string) Finding {
 	return Finding{"data", true, dir + " is there and can be written to"}
 }
 
-func checkAddress(part, address string) Finding {
-	l, err := net.Listen("tcp", address)
+func checkAddress(ctx context.Context, part, address string) Finding {
+	l, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
 	if err != nil {
 		detail := err.Error()
 		if errors.Is(err, syscall.EADDRINUSE) {

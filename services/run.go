@@ -204,7 +204,8 @@ func (s *System) startEdge(ctx context.Context, cfg Config, tracks *catalog.Cata
 	tokens, err := token.NewVerifier(token.Options{
 		Issuer: a.Issuer, Audience: a.Audience, Now: s.bus.Clock().Now,
 		Fetch: func(ctx context.Context) (keys subjects.KeySet, err error) {
-			return keys, s.bus.Query(ctx, subjects.ServiceAuth, subjects.AuthKeys, struct{}{}, &keys)
+			err = s.bus.Query(ctx, subjects.ServiceAuth, subjects.AuthKeys, struct{}{}, &keys)
+			return keys, err
 		},
 	})
 	if err != nil {

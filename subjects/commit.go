@@ -168,7 +168,7 @@ func (e *Event) plain() bool {
 // It stops at the first error and returns it.
 func (c *Commit) Each(f func(e *Event, to []string) error) error {
 	p, s := 0, 0
-	for i := 0; i < len(c.Order); i++ {
+	for i := range len(c.Order) {
 		var err error
 		switch {
 		case c.Order[i] == 'p' && p < len(c.Public.Events):

@@ -1,6 +1,7 @@
 package subjects
 
 import (
+	"bytes"
 	"encoding/json"
 	"reflect"
 	"testing"
@@ -43,7 +44,7 @@ func same(t *testing.T, raw []byte, got, want any) {
 	}
 	g, _ := json.Marshal(got)
 	w, _ := json.Marshal(want)
-	if string(g) != string(w) {
+	if !bytes.Equal(g, w) {
 		t.Fatalf("%s: scanned %s, json reads %s", raw, g, w)
 	}
 }

@@ -158,8 +158,8 @@ func roomsTailCommand() *cobra.Command {
 				return fmt.Errorf("%q is not a room's id; \"tutti rooms list\" shows them", args[0])
 			}
 			return withAdmin(c, func(ctx context.Context, a *services.Admin) error {
-				return a.Tail(ctx, args[0], from, follow, func(seq uint64, commit subjects.Commit) error {
-					return printCommit(c.OutOrStdout(), seq, commit, asJSON)
+				return a.Tail(ctx, args[0], from, follow, func(_ uint64, commit subjects.Commit) error {
+					return printCommit(c.OutOrStdout(), commit, asJSON)
 				})
 			})
 		},
@@ -170,7 +170,7 @@ func roomsTailCommand() *cobra.Command {
 	return c
 }
 
-func printCommit(out io.Writer, seq uint64, commit subjects.Commit, asJSON bool) error {
+func printCommit(out io.Writer, commit subjects.Commit, asJSON bool) error {
 	if asJSON {
 		line, err := subjects.AppendCommit(nil, &commit)
 		if err != nil {

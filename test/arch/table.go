@@ -73,7 +73,7 @@ func Table() Rules {
 				Name:   "command line",
 				Vendor: []string{"github.com/spf13/cobra/...", "github.com/spf13/pflag/..."},
 				Homes:  []string{"cmd/tutti"},
-				Reason: "only a program has flags; what tests start is services.Run with a Config",
+				Reason: "only a program has flags; what tests start is services.Start with a Config",
 			},
 		},
 		Bans: []Ban{
@@ -87,7 +87,7 @@ func Table() Rules {
 				Name: "no harness aboard",
 				Of:   "cmd/...",
 				Never: []string{
-					Module + "/services/internal/testkit/...",
+					Module + "/services/internal/aggregate/aggregatetest/...",
 					Module + "/services/internal/store/storetest/...",
 					"go.uber.org/goleak/...",
 					"pgregory.net/rapid/...",

@@ -135,9 +135,6 @@ func (s *Subscription) Return() {
 	for {
 		m, err := s.it.Next()
 		if err != nil {
-			if errors.Is(err, jetstream.ErrNoHeartbeat) {
-				continue
-			}
 			s.it.Stop()
 			return
 		}

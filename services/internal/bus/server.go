@@ -7,7 +7,6 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
-	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
 
@@ -106,11 +105,6 @@ func (e *embedded) stop() {
 	if e.srv != nil {
 		e.srv.Shutdown()
 		e.srv.WaitForShutdown()
-		// WaitForShutdown returns before the last connection's goroutines do.
-		deadline := time.Now().Add(2 * time.Second)
-		for e.srv.NumClients() > 0 && time.Now().Before(deadline) {
-			time.Sleep(5 * time.Millisecond)
-		}
 	}
 	e.release()
 }
