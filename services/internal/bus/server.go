@@ -66,6 +66,9 @@ func startEmbedded(cfg Config) (*embedded, error) {
 		}
 		if opts.Port == 0 {
 			opts.Port = server.RANDOM_PORT
+		} else if err := probe(cfg.Listen); err != nil {
+			e.release()
+			return nil, err
 		}
 	}
 	srv, err := server.NewServer(opts)
@@ -91,6 +94,19 @@ func startEmbedded(cfg Config) (*embedded, error) {
 		return nil, errors.New("bus: embedded NATS could not open its streams in " + dir)
 	}
 	return e, nil
+}
+
+// probe returns why an address cannot be listened on: the server itself would only not
+// become ready.
+func probe(address string) error {
+	l, err := net.Listen("tcp", address)
+	if err != nil {
+		return fmt.Errorf("bus: embedded NATS: %w", err)
+	}
+	if err := l.Close(); err != nil {
+		return fmt.Errorf("bus: embedded NATS: %w", err)
+	}
+	return nil
 }
 
 // url is where tools connect, empty if the server does not listen.
