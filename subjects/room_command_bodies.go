@@ -10,6 +10,9 @@ type LeaveRoom struct {
 	// User is whom the platform takes out (who joined another vote room, for example);
 	// nobody else may set it.
 	User string `json:"user,omitempty"`
+	// JoinedBefore, in Unix milliseconds, keeps a membership that began at that time or
+	// later: the platform's command may come late. 0 keeps none; only the platform sets it.
+	JoinedBefore int64 `json:"joinedBefore,omitempty"`
 }
 
 // SuggestTracks puts tracks into the queue.

@@ -12,7 +12,7 @@ import (
 
 // The verbs of a room, as they stand in a command. "Who" is the role that the default
 // grant table gives the verb to; a room's creator may change it with setGrants. Every
-// verb but create and join needs membership. Whoever may not see the room is answered
+// verb but create, join and leave needs membership. Whoever may not see the room is answered
 // not_found, whatever the verb; in a closed room everything but leave is refused with
 // closed.
 //
@@ -30,7 +30,7 @@ import (
 //	next           {}                                  control          plays the next track, even if paused. no_eligible_track
 //	remove         {"track": id}                       moderator        takes a track out of the queue. no_such_track
 //	invite         {"user": id}                        creator          again is nothing. invalid (oneself), already (is inside), banned, full
-//	position       {"lat": n, "lng": n}                everybody        says where the sender is; only whether it fits is kept, for a day
+//	position       {"lat": n, "lng": n}                member           says where the sender is; only whether it fits is kept, for a day
 //	grantControl   {"user": id}                        creator          lets a member play, pause, seek, next. not_found
 //	revokeControl  {"user": id}                        creator          not_found; forbidden for the creator
 //	setRole        {"user": id, "role": r}             creator          not_found; forbidden for the creator
@@ -236,10 +236,18 @@ func CheckRoomName(name string) error {
 	if utf8.RuneCountInString(name) > MaxRoomName {
 		return RefuseField("name", "a room's name has at most %d characters", MaxRoomName)
 	}
-	if !utf8.ValidString(name) || strings.ContainsFunc(name, unicode.IsControl) {
-		return RefuseField("name", "a room's name holds no control characters")
+	if !utf8.ValidString(name) || strings.ContainsFunc(name, invisible) {
+		return RefuseField("name", "a room's name holds no control characters and none that cannot be seen")
 	}
 	return nil
+}
+
+// invisible reports control characters, those that only steer how others are shown, and
+// those that stand for nothing. The joiners inside an emoji are let through.
+func invisible(r rune) bool {
+	const zeroWidthJoiner, variation = '\u200d', '\ufe0f'
+	return unicode.IsControl(r) || unicode.Is(unicode.Cf, r) && r != zeroWidthJoiner || unicode.Is(unicode.Co, r) ||
+		r == '\u3164' || r == '\u2800' || r == '\u115f' || r == '\u1160' || unicode.Is(unicode.Mn, r) && r != variation && r >= '\ufe00' && r <= '\ufe0e'
 }
 
 func checkDegrees(prefix string, lat, lng float64) error {

@@ -64,6 +64,9 @@ const (
 	// answer, in Unix milliseconds of the log's clock. The owner decides nothing after
 	// that: the sender may have asked somebody else by then.
 	HeaderDeadline = "Tutti-Deadline"
+	// HeaderAgain says that the command was sent before and that what became of it is not
+	// known. Any value counts.
+	HeaderAgain = "Tutti-Again"
 	// HeaderVersion carries a document's version on the STATE stream, as JSON.
 	HeaderVersion = "Tutti-Version"
 	// HeaderReason says on the DLQ stream why a message could not be decoded.

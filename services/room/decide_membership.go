@@ -58,14 +58,20 @@ func (d *decision) leave(body *subjects.LeaveRoom) error {
 		return subjects.RefuseField("user", "name who leaves")
 	case d.call.System():
 		who, reason = body.User, subjects.LeftMoved
+	case body.JoinedBefore != 0:
+		return subjects.RefuseField("joinedBefore", "only the platform says since when")
 	case body.User != "" && body.User != who:
 		return subjects.RefuseField("user", "you can only leave yourself; see kick")
 	}
 	if !d.s.CanSee(d.call.Principal) {
 		return subjects.Refuse(subjects.CodeNotFound, "there is no such room")
 	}
-	if d.s.Closed() || !d.s.IsMember(who) {
+	member, in := d.s.Member(who)
+	if d.s.Closed() || !in {
 		return nil
+	}
+	if body.JoinedBefore != 0 && member.JoinedAt >= body.JoinedBefore {
+		return nil // came back since
 	}
 	if who == d.s.Room.Creator {
 		d.putOut(who, reason)

@@ -137,7 +137,13 @@ func (c *Claims) take(ctx context.Context, roomID, name string) (bool, error) {
 		case err != nil:
 			return false, err
 		case held.Room == roomID:
-			return true, nil
+			// Asked again: the minute begins anew, so that nobody takes the name of a room
+			// that is still being created.
+			err := c.Store.Put(ctx, TableClaims, store.Document{ID: id, Version: doc.Version.Next(), Body: body})
+			if errors.Is(err, store.ErrStale) {
+				continue
+			}
+			return err == nil, err
 		case now.Sub(time.UnixMilli(held.At)) <= claimGrace:
 			return false, nil
 		}

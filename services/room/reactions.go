@@ -12,8 +12,9 @@ import (
 )
 
 // TableSeats remembers in which vote room each user was last seen joining. Its versions
-// are sequences of the log of all rooms, so the join that came last wins in whatever
-// order joins are looked at. It is the authority on nothing but this.
+// are the joins' times and, within a millisecond, their sequences in the log of all rooms,
+// so the join that came last wins in whatever order joins are looked at, and also when the
+// log has lost its tail and hands out sequences again.
 const TableSeats = "seats"
 
 // Owned describes the tables in which the store is the authority: claims on names, and
@@ -45,11 +46,11 @@ func seats(st store.Store) aggregate.Reaction {
 			if err := json.Unmarshal(c.Event.Body, &joined); err != nil {
 				return nil, fmt.Errorf("room: %s: %w", c.Event.Type, err)
 			}
-			left, err := takeSeat(ctx, st, joined.User, c.ID, c.Seq)
+			left, err := takeSeat(ctx, st, joined.User, c.ID, store.Version{Epoch: uint64(c.Event.At), Rev: c.Seq})
 			if err != nil || left == "" {
 				return nil, err
 			}
-			body, err := json.Marshal(subjects.LeaveRoom{User: joined.User})
+			body, err := json.Marshal(subjects.LeaveRoom{User: joined.User, JoinedBefore: c.Event.At})
 			if err != nil {
 				return nil, err
 			}
@@ -63,7 +64,7 @@ func seats(st store.Store) aggregate.Reaction {
 
 // takeSeat notes that a user joined a room at a place in the log, and gives the room to be
 // left for it, empty if there is none. Asked again it gives the same.
-func takeSeat(ctx context.Context, st store.Store, user, room string, seq uint64) (string, error) {
+func takeSeat(ctx context.Context, st store.Store, user, room string, at store.Version) (string, error) {
 	for {
 		doc, err := st.Get(ctx, TableSeats, user)
 		if err != nil && !errors.Is(err, store.ErrNotFound) {
@@ -76,9 +77,9 @@ func takeSeat(ctx context.Context, st store.Store, user, room string, seq uint64
 			}
 		}
 		switch {
-		case doc.Version.Rev == seq:
+		case doc.Version == at && now.Room == room:
 			return now.Left, nil // this very join, looked at before
-		case doc.Version.Rev > seq:
+		case !at.Newer(doc.Version):
 			return "", nil // a later join has spoken
 		}
 		next := seat{Room: room}
@@ -89,7 +90,7 @@ func takeSeat(ctx context.Context, st store.Store, user, room string, seq uint64
 		if err != nil {
 			return "", err
 		}
-		err = st.Put(ctx, TableSeats, store.Document{ID: user, Version: store.Version{Rev: seq}, Body: body})
+		err = st.Put(ctx, TableSeats, store.Document{ID: user, Version: at, Body: body})
 		if errors.Is(err, store.ErrStale) {
 			continue // another replica was quicker
 		}

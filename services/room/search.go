@@ -58,6 +58,9 @@ func search(ctx context.Context, st store.Store, raw json.RawMessage) (*searchAn
 			return nil, subjects.RefuseField("cursor", "not a cursor of this search")
 		}
 		stage, cursor = string(plain[:1]), string(plain[1:])
+		if stage != cursorOpen && (stage != cursorPrivate || req.Viewer == "") {
+			return nil, subjects.RefuseField("cursor", "not a cursor of this search")
+		}
 	}
 	out := &searchAnswer{Rooms: []json.RawMessage{}}
 	key := subjects.RoomNameKey(req.Prefix)

@@ -81,6 +81,22 @@ func load[S, E any](ctx context.Context, j aggregate.Journal, fold aggregate.Fol
 	}, nil
 }
 
+// catchUp folds what the log holds beyond f, at least up to sequence upTo. After an error
+// that wraps ErrUndecodable f is of no use.
+func catchUp[S, E any](ctx context.Context, j aggregate.Journal, fold aggregate.Fold[S, E], f *aggregate.Folded[S], upTo uint64) error {
+	err := j.Read(ctx, f.ID, f.Seq+1, func(e aggregate.Entry) error {
+		c, err := subjects.DecodeCommit(e.Data)
+		if err != nil {
+			return fmt.Errorf("%w: %w", ErrUndecodable, err)
+		}
+		return apply(fold, f, e.Seq, &c, nil)
+	})
+	if err == nil && f.Seq < upTo {
+		err = fmt.Errorf("%w: the log of %s was read to %d, and goes to %d", errUnavailable, f.ID, f.Seq, upTo)
+	}
+	return err
+}
+
 // guard turns a panic of a service's pure function into an error: it would come again.
 func guard(err *error) {
 	if r := recover(); r != nil {

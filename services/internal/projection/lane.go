@@ -167,8 +167,11 @@ func (l *lane[S, E]) process(ctx context.Context, p *Projector[S, E], batch []*t
 	if good == 0 {
 		return nil
 	}
+	if err := l.write(ctx, p); err != nil {
+		return err
+	}
 	p.commits.Add(uint64(good))
-	return l.write(ctx, p)
+	return nil
 }
 
 // include makes a commit part of the fold, and notes its events.
@@ -211,18 +214,12 @@ func (l *lane[S, E]) catchUp(ctx context.Context, p *Projector[S, E], upTo uint6
 	p.loads.Add(1)
 	if f := l.fold; f != nil {
 		l.fold = nil // of no use if this fails
-		err := p.journal.Read(ctx, l.id, f.Seq+1, func(e aggregate.Entry) error {
-			c, err := subjects.DecodeCommit(e.Data)
-			if err != nil {
-				return fmt.Errorf("%w: %w", ErrUndecodable, err)
-			}
-			return apply(p.spec.Fold, f, e.Seq, &c, nil)
-		})
-		switch {
-		case err == nil && f.Seq >= upTo:
+		switch err := catchUp(ctx, p.journal, p.spec.Fold, f, upTo); {
+		case err == nil:
 			l.fold = f
 			return nil
-		case err != nil && !errors.Is(err, ErrUndecodable):
+		case errors.Is(err, errUnavailable): // or the log lost its end: load tells
+		case !errors.Is(err, ErrUndecodable):
 			return err
 		}
 	}
@@ -240,9 +237,11 @@ func (l *lane[S, E]) write(ctx context.Context, p *Projector[S, E]) error {
 		if err := l.catchUp(ctx, p, 0); err != nil {
 			return err
 		}
-		if err := l.usable(); err != nil {
-			return err
-		}
+	}
+	// A later commit of the batch may be one that only a newer release can fold: what was
+	// folded of it must not be written at its revision.
+	if err := l.usable(); err != nil {
+		return err
 	}
 	f := l.fold
 	if f.Rev == 0 {

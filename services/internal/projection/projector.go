@@ -42,7 +42,7 @@ type Options struct {
 	// or another to try on. Default 30 s.
 	Hold time.Duration
 	// Deliveries is how often a commit is tried that fails for another reason than that
-	// something is unavailable, before it goes to the dead letters. Default 20: over eight
+	// something is unavailable, before it goes to the dead letters. Default 20: about seven
 	// minutes, time for a newer release to come up.
 	Deliveries uint64
 	Log        *slog.Logger
@@ -185,6 +185,12 @@ func (p *Projector[S, E]) route(ctx context.Context) error {
 	sub := NewSubscriber(p.bus, SubscriberConfig{
 		Stream: subjects.StreamEvents(service), Durable: func(string) string { return Consumer(service) },
 		InFlight: p.opt.InFlight, AckWait: p.opt.AckWait, Drain: p.opt.WriteTimeout, Log: p.opt.Log,
+		Delay: func(m *message.Message) time.Duration {
+			if m.Metadata.Get(metaWaiting) != "" {
+				return p.opt.RetryMax
+			}
+			return backOff(m)
+		},
 	})
 	router, err := message.NewRouter(message.RouterConfig{CloseTimeout: p.opt.WriteTimeout + 5*time.Second}, quiet{p.opt.Log})
 	if err != nil {
@@ -256,13 +262,21 @@ func (p *Projector[S, E]) handle(m *message.Message) error {
 	return nil
 }
 
+// metaWaiting marks a commit that is given back because something is unavailable: it is
+// soon tried again, however often it was.
+const metaWaiting = "waiting"
+
 // deadLetter takes out of the way what cannot be projected, and keeps it for people to
 // look at.
 func (p *Projector[S, E]) deadLetter(next message.HandlerFunc) message.HandlerFunc {
 	return func(m *message.Message) ([]*message.Message, error) {
 		out, err := next(m)
-		if err == nil || transient(err) || m.Context().Err() != nil {
+		if err == nil || m.Context().Err() != nil {
 			return out, err
+		}
+		if transient(err) {
+			m.Metadata.Set(metaWaiting, "yes")
+			return nil, err
 		}
 		delivered, _ := parseUint(m.Metadata.Get(MetaDelivered))
 		if !errors.Is(err, ErrUndecodable) && delivered < p.opt.Deliveries {
@@ -271,6 +285,7 @@ func (p *Projector[S, E]) deadLetter(next message.HandlerFunc) message.HandlerFu
 		subject := m.Metadata.Get(MetaSubject)
 		reason := clip(err.Error())
 		if err := p.bus.DeadLetter(m.Context(), p.spec.Fold.Service(), subject, reason, m.Payload); err != nil {
+			m.Metadata.Set(metaWaiting, "yes")
 			return nil, unavailable(err)
 		}
 		p.deadLetters.Add(1)

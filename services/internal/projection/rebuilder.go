@@ -18,7 +18,7 @@ import (
 type rebuilder[S, E any] struct {
 	*rebuild[S, E]
 	folds *lru.Cache[string, *aggregate.Folded[S]]
-	// known tells up to which sequence an aggregate is done that was loaded by itself.
+	// known tells up to which sequence an aggregate is done that was taken to its log's head.
 	known *lru.Cache[string, uint64]
 	// evicted are those that folds had no room for.
 	evicted []*aggregate.Folded[S]
@@ -47,7 +47,7 @@ func (w *rebuilder[S, E]) run(ctx context.Context, entries <-chan bus.Entry) err
 		out := w.evicted
 		w.evicted = nil
 		for _, f := range out {
-			if err := w.write(ctx, f); err != nil {
+			if err := w.finish(ctx, f); err != nil {
 				return err
 			}
 		}
@@ -89,6 +89,28 @@ func (w *rebuilder[S, E]) entry(ctx context.Context, e bus.Entry) error {
 		w.giveUp(id, err)
 	}
 	return nil
+}
+
+// finish takes a fold that has no room to the head of its log, so that each aggregate is
+// written once: of what is written at an earlier commit, a later one may have to delete.
+func (w *rebuilder[S, E]) finish(ctx context.Context, f *aggregate.Folded[S]) error {
+	w.loads.Add(1)
+	err := w.patiently(ctx, func() error {
+		head, err := w.journal.Head(ctx, f.ID)
+		if err != nil {
+			return err
+		}
+		return catchUp(ctx, w.journal, w.spec.Fold, f, head.Seq)
+	})
+	if errors.Is(err, ErrUndecodable) {
+		w.giveUp(f.ID, err)
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	w.known.Add(f.ID, f.Seq)
+	return w.write(ctx, f)
 }
 
 // forget drops a fold without having it written.

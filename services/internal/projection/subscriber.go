@@ -37,9 +37,9 @@ type SubscriberConfig struct {
 	// AckWait is how long a message stays with a process that died, 30 s unless set. One
 	// that is worked on stays for as long as it takes.
 	AckWait time.Duration
-	// Delay is how long a nacked message is held back, by the number of its deliveries.
-	// Default: 0.5 s, doubling up to 30 s.
-	Delay func(delivered uint64) time.Duration
+	// Delay is how long a nacked message is held back. Default: half a second, doubling
+	// with each delivery up to 30 s.
+	Delay func(m *message.Message) time.Duration
 	// Drain is how long Close waits for the handlers of messages that are out. Default 5 s.
 	Drain time.Duration
 	Log   *slog.Logger
@@ -53,9 +53,7 @@ func (c SubscriberConfig) withDefaults() SubscriberConfig {
 		c.AckWait = 30 * time.Second
 	}
 	if c.Delay == nil {
-		c.Delay = func(delivered uint64) time.Duration {
-			return min(500*time.Millisecond<<min(delivered-1, 6), 30*time.Second)
-		}
+		c.Delay = backOff
 	}
 	if c.Drain <= 0 {
 		c.Drain = 5 * time.Second
@@ -64,6 +62,15 @@ func (c SubscriberConfig) withDefaults() SubscriberConfig {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
 	return c
+}
+
+// backOff is the default of SubscriberConfig.Delay.
+func backOff(m *message.Message) time.Duration {
+	delivered, err := parseUint(m.Metadata.Get(MetaDelivered))
+	if err != nil || delivered == 0 {
+		delivered = 1
+	}
+	return min(500*time.Millisecond<<min(delivered-1, 6), 30*time.Second)
 }
 
 // Subscriber is a watermill subscriber over durable consumers of a stream; a topic is a
@@ -170,21 +177,12 @@ const (
 // pump hands out messages until pull ends.
 func (t *subscription) pump(pull, ctx context.Context) {
 	for wait := reopenMin; ; wait = min(2*wait, reopenMax) {
-		sub, err := t.open(pull)
-		for err == nil {
-			var m *bus.Message
-			if m, err = sub.Next(pull); err == nil {
-				wait = reopenMin
-				t.deliver(pull, ctx, m)
-			}
+		handed, err := t.read(pull, ctx)
+		if handed {
+			wait = reopenMin
 		}
 		if pull.Err() == nil {
-			t.s.cfg.Log.Warn("consumer interrupted; it is opened again", "topic", t.topic, "err", err)
-		} else if sub != nil {
-			giveBack(sub, t.s.cfg.InFlight)
-		}
-		if sub != nil {
-			sub.Stop()
+			t.s.cfg.Log.Debug("consumer interrupted; it is opened again", "topic", t.topic, "err", err)
 		}
 		if !pause(pull, wait) {
 			return
@@ -192,8 +190,33 @@ func (t *subscription) pump(pull, ctx context.Context) {
 	}
 }
 
+// read hands out messages until the consumer is interrupted, and whether there were any.
+func (t *subscription) read(pull, ctx context.Context) (handed bool, err error) {
+	sub, err := t.open(pull)
+	if err != nil {
+		return false, err
+	}
+	// What was asked of a server before the connection broke may be forgotten there, and
+	// the client notices only after missed heartbeats.
+	reading, interrupt := context.WithCancel(pull)
+	defer interrupt()
+	defer t.s.bus.OnReconnect(interrupt)()
+	for {
+		m, err := sub.Next(reading)
+		if err != nil {
+			if pull.Err() != nil {
+				giveBack(sub, t.s.cfg.InFlight)
+			}
+			sub.Stop()
+			return handed, err
+		}
+		handed = true
+		t.deliver(pull, ctx, m)
+	}
+}
+
 // giveBack returns what was delivered to this process and not yet read, so that nobody
-// needs to wait until it is missed.
+// needs to wait until it is missed. It takes no time when the server is away.
 func giveBack(sub *bus.Subscription, most int) {
 	for range most {
 		ctx, cancel := context.WithTimeout(context.Background(), time.Millisecond)
@@ -276,7 +299,7 @@ func (t *subscription) await(ctx context.Context, seq uint64, d *delivery) {
 	default:
 		var delay time.Duration
 		if ctx.Err() == nil {
-			delay = t.s.cfg.Delay(m.Delivered)
+			delay = t.s.cfg.Delay(d.msg)
 		}
 		err = m.Nak(delay)
 	}
