@@ -96,7 +96,7 @@ func checkRemote(ctx context.Context, cfg Config) Finding {
 	if err := b.Check(ctx); err != nil {
 		return Finding{"nats", false, err.Error()}
 	}
-	return Finding{"nats", true, fmt.Sprintf("%s answers, routes commands to %d partitions, and has JetStream", cfg.NATS.URL, cfg.NATS.Partitions)}
+	return Finding{"nats", true, fmt.Sprintf("%s answers, routes commands to %d partitions, and has JetStream", bus.RedactURL(cfg.NATS.URL), cfg.NATS.Partitions)}
 }
 
 // Hint says what an operator can do about an error that Start returned; empty if there is

@@ -3,7 +3,9 @@ package services
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
+	"os"
 	"time"
 
 	"github.com/tuttihq/tutti/services/internal/bus"
@@ -25,6 +27,9 @@ var ErrRebuildIncomplete = projection.ErrIncomplete
 func Rebuild(ctx context.Context, cfg Config, drop bool, progress func(done, total uint64), log *slog.Logger) (RebuildReport, error) {
 	if cfg.Data == "" {
 		return RebuildReport{}, errors.New("rebuild: name the data directory with --data")
+	}
+	if _, err := os.Stat(cfg.Data); err != nil { // or an empty one would be made, and found right
+		return RebuildReport{}, fmt.Errorf("rebuild: %w; name the system's data directory with --data", err)
 	}
 	bc := cfg.bus()
 	bc.Listen = ""

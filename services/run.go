@@ -102,7 +102,7 @@ func (s *System) start(ctx context.Context, cfg Config) error {
 	if err := s.startRoom(ctx, cfg, st, tracks); err != nil {
 		return err
 	}
-	return s.startEdge(ctx, cfg, tracks)
+	return s.startEdge(ctx, cfg, st, tracks)
 }
 
 func (s *System) onStop(what string, stop func(context.Context) error) {
@@ -125,7 +125,7 @@ func (s *System) openStore(ctx context.Context, cfg Config) (store.Store, error)
 		dir = tmp
 		s.onStop("temporary store", func(context.Context) error { return os.RemoveAll(tmp) })
 	}
-	if err := os.MkdirAll(dir, 0o750); err != nil {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("store: %w", err)
 	}
 	st, err := sqlite.Open(ctx, filepath.Join(dir, "documents.db"), tables())
@@ -192,7 +192,7 @@ func (s *System) startRoom(ctx context.Context, cfg Config, st store.Store, trac
 	return nil
 }
 
-func (s *System) startEdge(ctx context.Context, cfg Config, tracks *catalog.Catalog) error {
+func (s *System) startEdge(ctx context.Context, cfg Config, st store.Store, tracks *catalog.Catalog) error {
 	if !cfg.has(RoleEdge) {
 		return nil
 	}
@@ -213,7 +213,7 @@ func (s *System) startEdge(ctx context.Context, cfg Config, tracks *catalog.Cata
 	}
 	deps := edge.Deps{
 		Rooms: roomViews{rooms}, Commands: s.bus, Queries: s.bus, Tokens: tokens, Clock: s.bus.Clock(),
-		Tracks: tracks, Ready: s.bus.Ready, Log: s.log.With("service", "edge"),
+		Tracks: tracks, Ready: func(ctx context.Context) error { return s.ready(ctx, st) }, Log: s.log.With("service", "edge"),
 	}
 	if demo := tracks.Demo(); demo != nil {
 		deps.Media = demo
@@ -225,6 +225,18 @@ func (s *System) startEdge(ctx context.Context, cfg Config, tracks *catalog.Cata
 	s.edge, s.HTTP = e, e.URL()
 	s.onStop("edge", e.Shutdown)
 	return nil
+}
+
+// ready returns nil if NATS and the store answer.
+func (s *System) ready(ctx context.Context, st store.Store) error {
+	if err := s.bus.Ready(ctx); err != nil {
+		return err
+	}
+	_, err := st.Get(ctx, subjects.TableRooms, "ready")
+	if errors.Is(err, store.ErrNotFound) {
+		return nil
+	}
+	return err
 }
 
 // roomViews shows an edge rooms as the log has them.

@@ -6,6 +6,8 @@ import (
 	"github.com/knadh/koanf/parsers/yaml"
 	"github.com/knadh/koanf/providers/structs"
 	"github.com/knadh/koanf/v2"
+
+	"github.com/tuttihq/tutti/services/internal/bus"
 )
 
 // YAML spells all settings, with secrets hidden, in the form that a config file has.
@@ -13,6 +15,7 @@ func (c Config) YAML() ([]byte, error) {
 	if c.Catalog.YouTube.APIKey != "" {
 		c.Catalog.YouTube.APIKey = "(hidden)"
 	}
+	c.NATS.URL = bus.RedactURL(c.NATS.URL)
 	k := koanf.New(".")
 	if err := k.Load(structs.Provider(c, "koanf"), nil); err != nil {
 		return nil, fmt.Errorf("settings: %w", err)

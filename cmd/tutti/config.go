@@ -70,9 +70,6 @@ func loadConfig(c *cobra.Command, environ func() []string) (services.Config, err
 		Prefix: envPrefix, EnvironFunc: environ,
 		TransformFunc: func(key, value string) (string, any) {
 			key = strings.ToLower(strings.ReplaceAll(strings.TrimPrefix(key, envPrefix), "__", "."))
-			if strings.Contains(value, ",") {
-				return key, strings.Split(value, ",")
-			}
 			return key, value
 		},
 	}), nil)

@@ -30,7 +30,7 @@ and stay as they are. Stop the system that uses the data directory first.`,
 			if err != nil {
 				return err
 			}
-			bar := progressbar.NewOptions64(-1, progressbar.OptionSetWriter(c.ErrOrStderr()),
+			bar := progressbar.NewOptions64(1, progressbar.OptionSetWriter(c.ErrOrStderr()),
 				progressbar.OptionSetDescription("folding the log"), progressbar.OptionShowCount(), progressbar.OptionShowIts(),
 				progressbar.OptionThrottle(100*time.Millisecond), progressbar.OptionClearOnFinish())
 			begin := time.Now()

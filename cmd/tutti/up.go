@@ -56,6 +56,9 @@ The embedded store belongs to one process: with it, all roles go together.`,
 
 // serve runs a system until the command's context ends.
 func serve(c *cobra.Command, cfg services.Config) error {
+	if err := cfg.Validate(); err != nil { // all that is wrong, before the logger says its part
+		return err
+	}
 	log, err := services.NewLogger(cfg.Log, c.ErrOrStderr())
 	if err != nil {
 		return err

@@ -3,6 +3,7 @@ package aggregate
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -32,7 +33,13 @@ type item[C any] struct {
 	// conflicts counts the appends that were fenced with this command in them.
 	conflicts int
 	stale     func() bool
+	again     bool
 	reply     func(subjects.Answer)
+}
+
+// scheduled reports whether the item is a wake that the server delivered.
+func (it *item[C]) scheduled() bool {
+	return it.call.Verb == subjects.VerbWake && it.call.System() && !it.own
 }
 
 // gone reports whether another owner may have the command by now.
@@ -53,6 +60,7 @@ type actor[S, C, E any] struct {
 	queue    []*item[C]          // by arrival
 	lanes    map[string]*lane[C] // by principal, while a command of his is being prepared
 	waiting  int                 // items in lanes
+	ready    []string            // principals with something prepared in their lane
 	running  bool
 	retired  bool
 	lastUse  time.Time
@@ -150,6 +158,7 @@ func (a *actor[S, C, E]) retire(before time.Time) bool {
 func (a *actor[S, C, E]) work() {
 	for {
 		a.mu.Lock()
+		a.merge()
 		a.arm()
 		if len(a.queue) == 0 {
 			a.running = false
@@ -171,7 +180,7 @@ func (a *actor[S, C, E]) work() {
 // run brings one batch to its answers.
 func (a *actor[S, C, E]) run(batch []*item[C]) {
 	if a.f == nil {
-		if err := a.load(); err != nil {
+		if err := a.load(batch); err != nil {
 			a.e.opt.Log.Warn("aggregate not loaded", "service", a.e.m.Service(), "id", a.id, "err", err)
 			code := subjects.CodeUnavailable
 			if errors.Is(err, ErrBrokenLog) {
@@ -192,8 +201,8 @@ func (a *actor[S, C, E]) run(batch []*item[C]) {
 	}
 }
 
-// load folds the aggregate from its log.
-func (a *actor[S, C, E]) load() error {
+// load folds the aggregate from its log, for a batch.
+func (a *actor[S, C, E]) load(batch []*item[C]) error {
 	select {
 	case a.e.loads <- struct{}{}:
 	case <-a.e.ctx.Done():
@@ -210,8 +219,9 @@ func (a *actor[S, C, E]) load() error {
 		f.Epoch, f.raised = a.lost.epoch+1, true
 	}
 	a.f, a.scheduled, a.fresh = f, 0, true
-	if f.Unknown == nil {
-		// A wake that an earlier owner scheduled may be lost with its server.
+	if !slices.ContainsFunc(batch, (*item[C]).scheduled) {
+		// A wake that an earlier owner scheduled may be lost with its server, or have been
+		// delivered too early to be of use. With one in the batch it is seen to later.
 		if err := a.schedule(); err != nil {
 			a.drop()
 			return err
@@ -270,11 +280,14 @@ func (a *actor[S, C, E]) answer(it *item[C], ans subjects.Answer) {
 
 func (a *actor[S, C, E]) now() int64 { return a.e.opt.Now().UnixMilli() }
 
+// errPanic is what safely makes of a panic.
+var errPanic = errors.New("aggregate: panic")
+
 // safely turns a panic of f into an error.
 func safely[T any](f func() (T, error)) (v T, err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			err = fmt.Errorf("aggregate: panic: %v", p)
+			err = fmt.Errorf("%w: %v", errPanic, p)
 		}
 	}()
 	return f()

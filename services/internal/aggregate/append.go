@@ -15,7 +15,7 @@ import (
 // otherwise confirms that the state they were given on is the log's head.
 func (a *actor[S, C, E]) settle(d *draft[C]) error {
 	ctx := a.e.ctx
-	if len(d.order) == 0 {
+	if len(d.order) == 0 && !a.bars(d) {
 		return a.confirm(ctx, d)
 	}
 	if len(d.commit.Public.Events) > 0 && len(d.commit.Sealed) > 0 {
@@ -24,11 +24,13 @@ func (a *actor[S, C, E]) settle(d *draft[C]) error {
 			d.commit.Order = string(d.order)
 		}
 	}
-	patch, err := safely(func() (json.RawMessage, error) { return a.e.m.Patch(a.f.State, &a.marks) })
-	if err != nil {
-		return fmt.Errorf("%w: patch: %w", errPoison, err)
+	d.commit.Public.Patch = noPatch
+	if len(d.order) > 0 {
+		if err := a.patch(d); err != nil {
+			return err
+		}
 	}
-	d.commit.Public.Patch = patch
+	var err error
 	if a.buf, err = subjects.AppendCommit(a.buf[:0], &d.commit); err != nil {
 		return fmt.Errorf("%w: encode: %w", errPoison, err)
 	}
@@ -48,11 +50,33 @@ func (a *actor[S, C, E]) settle(d *draft[C]) error {
 	return nil
 }
 
+// bars reports whether the batch, which has no events, must be confirmed by an empty
+// commit (see Delivery.Again). An aggregate that is not there is not brought into being
+// by that: then the head must do.
+func (a *actor[S, C, E]) bars(d *draft[C]) bool {
+	for i := range d.verdicts {
+		if v := &d.verdicts[i]; v.it.again && !v.proven && a.f.Rev > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+var noPatch = json.RawMessage("{}")
+
+func (a *actor[S, C, E]) patch(d *draft[C]) (err error) {
+	d.commit.Public.Patch, err = safely(func() (json.RawMessage, error) { return a.e.m.Patch(a.f.State, &a.marks) })
+	if err != nil {
+		return fmt.Errorf("%w: patch: %w", errPoison, err)
+	}
+	return nil
+}
+
 // confirm makes sure that answers which left no trace were given on the log's head.
 func (a *actor[S, C, E]) confirm(ctx context.Context, d *draft[C]) error {
 	woken, open := false, false
 	for _, v := range d.verdicts {
-		woken = woken || v.it.call.Verb == subjects.VerbWake && v.it.call.System() && !v.it.own
+		woken = woken || v.it.scheduled()
 		open = open || !v.proven
 	}
 	if woken {

@@ -1,9 +1,11 @@
 package aggregate_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
+	"log/slog"
 	"math/rand/v2"
 	"slices"
 	"sync"
@@ -35,6 +37,7 @@ func rawWindow() time.Duration {
 // large as a small commit, each sender to a subject of its own.
 func rawRate(b *testing.B, bs *bus.Bus, senders int) float64 {
 	b.Helper()
+	conns := connect(b, bs)
 	payload := make([]byte, 230)
 	for i := range payload {
 		payload[i] = 'x'
@@ -48,8 +51,9 @@ func rawRate(b *testing.B, bs *bus.Bus, senders int) float64 {
 		wg.Go(func() {
 			subject := subjects.Events("tally", fmt.Sprintf("raw-%x-%d", run, s))
 			for time.Now().Before(end) {
-				if err := bs.Put(context.Background(), subject, payload); err != nil {
-					b.Error(err)
+				ack, err := conns[s%len(conns)].Request(subject, payload, 10*time.Second)
+				if err != nil || !bytes.Contains(ack.Data, []byte(`"seq"`)) {
+					b.Errorf("%v, %v", ack, err)
 					return
 				}
 				n.Add(1)
@@ -58,6 +62,24 @@ func rawRate(b *testing.B, bs *bus.Bus, senders int) float64 {
 	}
 	wg.Wait()
 	return float64(n.Load()) / time.Since(start).Seconds()
+}
+
+// clients is how many connections the senders share.
+const clients = 4
+
+// connect opens the senders' connections: over TCP, as senders in other processes do.
+func connect(b *testing.B, bs *bus.Bus) []*nats.Conn {
+	b.Helper()
+	out := make([]*nats.Conn, clients)
+	for i := range out {
+		nc, err := nats.Connect(bs.Address())
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.Cleanup(nc.Close)
+		out[i] = nc
+	}
+	return out
 }
 
 // askRaw sends one add by request-reply, without retries.
@@ -87,6 +109,7 @@ func askMany(b *testing.B, bs *bus.Bus, rooms, senders int) float64 {
 	var next atomic.Int64
 	var wg sync.WaitGroup
 	run := rand.Uint64()
+	conns := connect(b, bs)
 	b.ResetTimer()
 	start := time.Now()
 	for s := range senders {
@@ -94,7 +117,7 @@ func askMany(b *testing.B, bs *bus.Bus, rooms, senders int) float64 {
 			id := fmt.Sprintf("room-%x-%d", run, s%rooms)
 			principal := fmt.Sprintf("user_%d", s)
 			for next.Add(1) <= int64(b.N) {
-				if err := askRaw(bs.Conn(), id, principal); err != nil {
+				if err := askRaw(conns[s%len(conns)], id, principal); err != nil {
 					b.Error(err)
 					return
 				}
@@ -109,7 +132,14 @@ func askMany(b *testing.B, bs *bus.Bus, rooms, senders int) float64 {
 
 func benchHost(b *testing.B, opt aggregate.Options) (*bus.Bus, *tallyHost) {
 	b.Helper()
-	bs := startBus(b)
+	cfg := bus.Defaults()
+	cfg.DataDir = b.TempDir()
+	cfg.Listen = "127.0.0.1:0"
+	bs, err := bus.Start(b.Context(), cfg, []string{"tally"}, slog.New(slog.DiscardHandler))
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { bs.Close(context.Background()) })
 	h := startHost(b, bs, aggregatetest.Tally{Name: "tally"}, "bench", opt)
 	return bs, h
 }
@@ -143,11 +173,12 @@ func BenchmarkManyRooms(b *testing.B) {
 func BenchmarkCommitLatency(b *testing.B) {
 	bs, _ := benchHost(b, aggregate.Options{})
 	raw := rawRate(b, bs, 1)
+	nc := connect(b, bs)[0]
 	took := make([]time.Duration, 0, b.N)
 	b.ResetTimer()
 	for range b.N {
 		start := time.Now()
-		if err := askRaw(bs.Conn(), "room", "user_1"); err != nil {
+		if err := askRaw(nc, "room", "user_1"); err != nil {
 			b.Fatal(err)
 		}
 		took = append(took, time.Since(start))
@@ -213,13 +244,14 @@ func BenchmarkWakeAtRandom(b *testing.B) {
 	}
 	bs, _ := benchHost(b, aggregate.Options{Live: 256})
 	name := func(i int) string { return fmt.Sprintf("sleeper-%d", i) }
+	conns := connect(b, bs)
 	var wg sync.WaitGroup
 	const writers = 32
 	for w := range writers {
 		wg.Go(func() {
 			for i := w; i < rooms; i += writers {
 				for range 3 {
-					if err := askRaw(bs.Conn(), name(i), "user_1"); err != nil {
+					if err := askRaw(conns[w%clients], name(i), "user_1"); err != nil {
 						b.Error(err)
 						return
 					}
@@ -232,10 +264,10 @@ func BenchmarkWakeAtRandom(b *testing.B) {
 	var next atomic.Int64
 	b.ResetTimer()
 	start := time.Now()
-	for range writers {
+	for w := range writers {
 		wg.Go(func() {
 			for next.Add(1) <= int64(b.N) {
-				if err := askRaw(bs.Conn(), name(rand.IntN(rooms)), "user_1"); err != nil {
+				if err := askRaw(conns[w%clients], name(rand.IntN(rooms)), "user_1"); err != nil {
 					b.Error(err)
 					return
 				}

@@ -270,9 +270,10 @@ func (a *actor[S, C, E]) judge(d *draft[C], it *item[C], here subjects.Answer, a
 
 // snapshot stores the state beside the worker. A snapshot that cannot be stored is
 // missing and no more: the next wake folds a longer tail.
-// One is stored at a time; what is due meanwhile is made at a later commit.
+// One is stored at a time; what is due meanwhile is made at a later commit. A state that
+// lacks events of a newer release is never stored: that release would take it for its own.
 func (a *actor[S, C, E]) snapshot() {
-	if !a.saving.CompareAndSwap(false, true) {
+	if a.f.Unknown != nil || !a.saving.CompareAndSwap(false, true) {
 		return
 	}
 	data, err := safely(func() ([]byte, error) { return encodeSnapshot(a.e.m, a.f) })

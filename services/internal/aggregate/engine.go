@@ -85,6 +85,11 @@ type Delivery struct {
 	// delivery's answer any more, or the partition was lost. It is then answered
 	// unavailable, unless the log holds the answer. Nil means never.
 	Stale func() bool
+	// Again says that the command was given to an owner before, perhaps another one, and
+	// that what became of it is not known. Where it leaves no trace, that is confirmed by
+	// an append and not by a look at the log: what the other has decided, and not stored
+	// yet, can then not be stored any more.
+	Again bool
 	// Answer is called exactly once, from any goroutine; it must not block.
 	Answer func(subjects.Answer)
 }
@@ -167,7 +172,7 @@ func (e *Engine[S, C, E]) Submit(d Delivery) {
 func (e *Engine[S, C, E]) read(d Delivery) *item[C] {
 	it := &item[C]{
 		call:   Call{ID: d.To.ID, Verb: d.To.Verb, Principal: d.To.Principal},
-		queued: d.Queued, stale: d.Stale, reply: d.Answer,
+		queued: d.Queued, stale: d.Stale, again: d.Again, reply: d.Answer,
 	}
 	env, err := subjects.DecodeEnvelope(d.Payload)
 	it.call.Command = env.ID

@@ -144,7 +144,8 @@ func (h *Host[S, C, E]) acquire(p int, l lease) (*partition, error) {
 }
 
 func (h *Host[S, C, E]) startQueue(p int, l lease) *queue {
-	q := startQueue(h.bus, h.service, p, h.engine.Submit, func() bool { return h.members.lapsed(l) }, h.log)
+	lapsed := func() bool { return h.members.lapsed(l, p) }
+	q := startQueue(h.bus, h.service, p, h.engine.Submit, lapsed, h.log)
 	h.queues.Go(q.wait)
 	return q
 }
@@ -177,9 +178,9 @@ func (h *Host[S, C, E]) ask(m *nats.Msg) {
 		}
 		data, err := json.Marshal(a)
 		if err == nil {
-			err = h.bus.Conn().Publish(reply, data)
+			err = h.bus.Reply(reply, data)
 		}
-		if err != nil && !errors.Is(err, nats.ErrConnectionClosed) {
+		if err != nil && !errors.Is(err, nats.ErrConnectionClosed) && !errors.Is(err, bus.ErrNoInbox) {
 			h.log.Warn("answer not sent", "service", h.service, "err", err)
 		}
 	}
@@ -189,7 +190,7 @@ func (h *Host[S, C, E]) ask(m *nats.Msg) {
 		answer(subjects.Answer{Refusal: subjects.Refuse(subjects.CodeInvalid, "the subject is not a command's")})
 		return
 	}
-	d := Delivery{To: to, Payload: m.Data, Answer: answer}
+	d := Delivery{To: to, Payload: m.Data, Again: m.Header.Get(subjects.HeaderAgain) != "", Answer: answer}
 	if until, err := strconv.ParseInt(m.Header.Get(subjects.HeaderDeadline), 10, 64); err == nil {
 		d.Stale = func() bool { return h.now().UnixMilli() > until }
 	}

@@ -10,17 +10,11 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
-
 	"github.com/tuttihq/tutti/services/internal/aggregate"
 	"github.com/tuttihq/tutti/services/internal/aggregate/aggregatetest"
 	"github.com/tuttihq/tutti/services/internal/bus"
 	"github.com/tuttihq/tutti/subjects"
 )
-
-func TestMain(m *testing.M) {
-	goleak.VerifyTestMain(m)
-}
 
 type tallyHost = aggregate.Host[*aggregatetest.TallyState, aggregatetest.TallyCommand, aggregatetest.TallyEvent]
 
@@ -212,6 +206,7 @@ func TestReplicasShareThePartitionsAndTakeOver(t *testing.T) {
 }
 
 func TestTimersRingWhileTheOwnerLivesAndAfterItSlept(t *testing.T) {
+	t.Parallel()
 	b := startBus(t)
 	startHost(t, b, aggregatetest.Tally{Name: "tally"}, "one", aggregate.Options{Idle: 200 * time.Millisecond})
 	j := aggregate.NewJournal(b, "tally")

@@ -170,11 +170,12 @@ func (m *members) lease() (l lease, settled bool) {
 	return m.held, m.held == 0 || time.Since(m.since) > 2*leaseBeat
 }
 
-// lapsed reports whether others may have taken over what was owned under l.
-func (m *members) lapsed(l lease) bool {
+// lapsed reports whether another replica may have taken over a partition that was owned
+// under l.
+func (m *members) lapsed(l lease, partition int) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return m.held != l || time.Since(m.told) > leaseGap
+	return m.held != l || time.Since(m.told) > leaseGap || !m.best(partition)
 }
 
 // mine gives the partitions that this replica owns, as far as it knows.
@@ -183,19 +184,22 @@ func (m *members) mine(partitions int) map[int]bool {
 	defer m.mu.Unlock()
 	own := map[int]bool{}
 	for p := range partitions {
-		best := weight(m.self, p)
-		mine := true
-		for r := range m.seen {
-			if w := weight(r, p); w > best || w == best && r > m.self {
-				mine = false
-				break
-			}
-		}
-		if mine {
+		if m.best(p) {
 			own[p] = true
 		}
 	}
 	return own
+}
+
+// best reports whether no live replica has a better claim on a partition. m.mu is held.
+func (m *members) best(partition int) bool {
+	self := weight(m.self, partition)
+	for r := range m.seen {
+		if w := weight(r, partition); w > self || w == self && r > m.self {
+			return false
+		}
+	}
+	return true
 }
 
 func weight(replica string, partition int) uint64 {

@@ -191,7 +191,11 @@ func apply[S, E any](fold Fold[S, E], f *Folded[S], seq uint64, c *subjects.Comm
 	if c.Rev != f.Rev+1 {
 		return fmt.Errorf("%w: %s: revision %d follows %d at sequence %d", ErrBrokenLog, f.ID, c.Rev, f.Rev, seq)
 	}
-	if err := applyEvents(fold, f, c); err != nil {
+	_, err := safely(func() (struct{}, error) { return struct{}{}, applyEvents(fold, f, c) })
+	if errors.Is(err, errPanic) {
+		err = fmt.Errorf("%w: %s: revision %d: %w", ErrBrokenLog, f.ID, c.Rev, err)
+	}
+	if err != nil {
 		return err
 	}
 	f.Epoch, f.Rev, f.Seq, f.At = max(f.Epoch, c.Epoch), c.Rev, seq, max(f.At, c.At)

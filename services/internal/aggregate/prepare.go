@@ -1,6 +1,7 @@
 package aggregate
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -12,29 +13,38 @@ import (
 // lane holds back a principal's commands behind the first of them that is being
 // prepared, so that none overtakes it; everybody else's go on. Both lists are sorted by
 // arrival. There may be several under preparation: one that went ahead is decided again
-// after a conflict, and may then need preparing itself.
+// after a conflict, and may then need preparing itself. What is prepared goes back to the
+// queue between two batches, not before: the present batch may hold commands that came
+// later.
 type lane[C any] struct {
 	preparing []*item[C]
 	waiting   []*item[C]
 }
 
+// first is the arrival of the lane's first command.
+func (l *lane[C]) first() uint64 {
+	first := ^uint64(0)
+	if len(l.preparing) > 0 {
+		first = l.preparing[0].arrival
+	}
+	if len(l.waiting) > 0 {
+		first = min(first, l.waiting[0].arrival)
+	}
+	return first
+}
+
 func insert[C any](items []*item[C], it *item[C]) []*item[C] {
-	i, _ := slices.BinarySearchFunc(items, it, func(a, b *item[C]) int {
-		if a.arrival < b.arrival {
-			return -1
-		}
-		return 1
-	})
+	i, _ := slices.BinarySearchFunc(items, it, func(a, b *item[C]) int { return cmp.Compare(a.arrival, b.arrival) })
 	return slices.Insert(items, i, it)
 }
 
-// setAside puts a command behind its principal's preparation, if an earlier one is under
-// way.
+// setAside puts a command into its principal's lane, if there is one with an earlier
+// command in it.
 func (a *actor[S, C, E]) setAside(it *item[C]) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	l, ok := a.lanes[it.call.Principal]
-	if !ok || it.arrival < l.preparing[0].arrival {
+	if !ok || it.arrival < l.first() {
 		return false
 	}
 	l.waiting = insert(l.waiting, it)
@@ -58,11 +68,13 @@ func (a *actor[S, C, E]) prepare(it *item[C]) {
 	a.mu.Unlock()
 	a.e.wg.Go(func() {
 		cmd, err := a.runPrepare(it)
+		var r *subjects.Refusal
 		switch {
 		case err == nil:
 			it.cmd, it.prepared = cmd, true
+		case errors.Is(err, errPanic):
+			a.blame(it, err)
 		default:
-			var r *subjects.Refusal
 			if !errors.As(err, &r) {
 				a.e.opt.Log.Warn("preparation failed", "service", a.e.m.Service(), "id", a.id, "verb", it.call.Verb, "err", err)
 				r = subjects.Refuse(subjects.CodeUnavailable, "what the command needs could not be had now")
@@ -73,29 +85,37 @@ func (a *actor[S, C, E]) prepare(it *item[C]) {
 	})
 }
 
-// rejoin puts a prepared command, and what waited for it, back into the queue. What must
-// still wait for an earlier one does.
+// rejoin has the worker put a prepared command, and what waited for it, back into the
+// queue.
 func (a *actor[S, C, E]) rejoin(l *lane[C], it *item[C]) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	l.preparing = slices.DeleteFunc(l.preparing, func(o *item[C]) bool { return o == it })
 	l.waiting = insert(l.waiting, it)
-	free := len(l.waiting)
-	if len(l.preparing) > 0 {
-		first := l.preparing[0].arrival
-		free = 0
-		for free < len(l.waiting) && l.waiting[free].arrival < first {
-			free++
+	a.ready = append(a.ready, it.call.Principal)
+	a.start()
+}
+
+// merge puts what is prepared back into the queue, and what waited for it. What must
+// still wait for an earlier one does. a.mu is held, by the worker between two batches.
+func (a *actor[S, C, E]) merge() {
+	for _, principal := range a.ready {
+		l := a.lanes[principal]
+		if l == nil {
+			continue
 		}
-	} else {
-		delete(a.lanes, it.call.Principal)
+		free := len(l.waiting)
+		if len(l.preparing) > 0 {
+			first := l.preparing[0].arrival
+			free, _ = slices.BinarySearchFunc(l.waiting, first, func(it *item[C], first uint64) int { return cmp.Compare(it.arrival, first) })
+		} else {
+			delete(a.lanes, principal)
+		}
+		a.waiting -= free
+		a.enqueue(slices.Clone(l.waiting[:free]))
+		l.waiting = slices.Delete(l.waiting, 0, free)
 	}
-	a.waiting -= free
-	a.enqueue(slices.Clone(l.waiting[:free]))
-	l.waiting = slices.Delete(l.waiting, 0, free)
-	if free > 0 {
-		a.start()
-	}
+	a.ready = a.ready[:0]
 }
 
 func (a *actor[S, C, E]) runPrepare(it *item[C]) (C, error) {

@@ -40,6 +40,7 @@ type queue struct {
 	ctx    context.Context
 	cancel context.CancelFunc
 	wg     sync.WaitGroup
+	before uint64 // the stream's last sequence when its consumer began anew
 
 	mu     sync.Mutex
 	lanes  map[laneKey][]*queued // the first of each is being worked on
@@ -52,6 +53,8 @@ type queued struct {
 	m     *bus.Message
 	to    subjects.Command
 	pause time.Duration
+	// again is set if an owner may have had the command before, this one included.
+	again bool
 }
 
 // startQueue begins to carry out a partition's queue; lapsed reports whether it may be
@@ -95,6 +98,11 @@ func (q *queue) read() error {
 		return err
 	}
 	defer sub.Stop()
+	s, err := q.bus.StreamState(q.ctx, subjects.StreamCommands)
+	if err != nil {
+		return err
+	}
+	q.before = s.LastSeq
 	for {
 		m, err := sub.Next(q.ctx)
 		if err != nil {
@@ -116,7 +124,7 @@ func (q *queue) take(m *bus.Message) {
 		q.bury(m, subjects.Answer{Refusal: asRefusal(err)})
 		return
 	}
-	it := &queued{m: m, to: to, pause: queueRetryMin}
+	it := &queued{m: m, to: to, pause: queueRetryMin, again: m.Seq <= q.before || m.Delivered > 1}
 	key := laneKey{to.ID, to.Principal}
 	q.mu.Lock()
 	if _, dup := q.flight[m.Seq]; dup {
@@ -134,7 +142,7 @@ func (q *queue) take(m *bus.Message) {
 
 func (q *queue) send(it *queued) {
 	q.wg.Add(1) // until it is answered
-	q.submit(Delivery{To: it.to, Payload: it.m.Data, Queued: true, Stale: q.stale, Answer: func(a subjects.Answer) { q.answered(it, a) }})
+	q.submit(Delivery{To: it.to, Payload: it.m.Data, Queued: true, Stale: q.stale, Again: it.again, Answer: func(a subjects.Answer) { q.answered(it, a) }})
 }
 
 // stale reports whether the next owner may be at this queue already.
@@ -150,6 +158,7 @@ func (q *queue) answered(it *queued, a subjects.Answer) {
 		}
 		q.sleep(it.pause)
 		it.pause = min(it.pause*2, queueRetryMax)
+		it.again = it.again || a.Refusal.Code != subjects.CodeBusy
 		if q.ctx.Err() == nil { // else the next owner will see to it
 			q.send(it)
 		}
@@ -207,9 +216,9 @@ func (q *queue) reply(m *bus.Message, a subjects.Answer) {
 	}
 	data, err := json.Marshal(a)
 	if err == nil {
-		err = q.bus.Conn().Publish(inbox, data)
+		err = q.bus.Reply(inbox, data)
 	}
-	if err != nil {
+	if err != nil && !errors.Is(err, bus.ErrNoInbox) {
 		q.log.Warn("answer to a queued command not sent", "err", err)
 	}
 }

@@ -37,10 +37,10 @@ type Reaction struct {
 	Service, Name string
 	// React gives the commands that follow from an event. It is called at least once for
 	// each event; an error is tried again for as long as it takes. The ids of the commands
-	// are derived from the event, so they take effect once. While one process runs the
-	// reaction, and from one that was stopped to the next, events come in order; after a
-	// kill, those that it had fetched come again up to reactionAckWait later than newer
-	// ones.
+	// are derived from the event, so they take effect once. Events come in the log's
+	// order, but for what a process had fetched and not handled when it ended: that comes
+	// again at once if it was stopped, and after reactionAckWait if it was killed, when
+	// newer ones may have gone ahead.
 	React func(ctx context.Context, c Cause) ([]Send, error)
 }
 

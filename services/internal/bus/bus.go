@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/url"
+	"strings"
 	"sync"
 	"time"
 
@@ -55,8 +57,8 @@ func Start(ctx context.Context, cfg Config, services []string, log *slog.Logger)
 	return b, nil
 }
 
-// Dial connects to a running NATS server and nothing more: it makes no streams, and Clock
-// is not set. For tools that look.
+// Dial connects to a running NATS server and nothing more: it makes no streams and does
+// not measure the clock (Clock gives nil). For tools that look.
 func Dial(ctx context.Context, cfg Config, log *slog.Logger) (*Bus, error) {
 	b := &Bus{cfg: cfg, log: log, onReconnect: map[int]func(){}, closed: make(chan struct{})}
 	if err := b.connect(); err != nil {
@@ -94,15 +96,15 @@ func (b *Bus) connect() error {
 		}),
 		nats.ClosedHandler(func(*nats.Conn) { close(b.closed) }),
 	}
-	url := b.cfg.URL
+	servers := b.cfg.URL
 	if b.srv != nil {
 		opts = append(opts, nats.InProcessServer(b.srv.srv))
 	} else if b.cfg.CredentialsFile != "" {
 		opts = append(opts, nats.UserCredentials(b.cfg.CredentialsFile))
 	}
-	nc, err := nats.Connect(url, opts...)
+	nc, err := nats.Connect(servers, opts...)
 	if err != nil {
-		return fmt.Errorf("bus: connect to NATS at %q: %w", url, err)
+		return fmt.Errorf("bus: connect to NATS at %q: %w", RedactURL(servers), err)
 	}
 	b.nc = nc
 	b.js, err = jetstream.New(nc, jetstream.WithPublishAsyncMaxPending(4096))
@@ -128,12 +130,23 @@ func (b *Bus) prepare(ctx context.Context, services []string) error {
 // checkMapping sends a probe through each door's mapping and expects it back under the
 // partition that Go computes.
 func (b *Bus) checkMapping(ctx context.Context) error {
+	for _, door := range [...]subjects.Door{subjects.DoorAsk, subjects.DoorQueue} {
+		if err := b.probe(ctx, door); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// probe is a core message that nobody but the prober hears: the stream behind the queue's
+// door has it for a moment, and the prober takes it out again.
+func (b *Bus) probe(ctx context.Context, door subjects.Door) error {
 	probe := subjects.Command{Service: "probe", ID: subjects.NewID(subjects.PrefixCommand, time.Now()), Verb: "probe", Principal: subjects.System}
-	to, err := probe.Subject(subjects.DoorAsk)
+	to, err := probe.Subject(door)
 	if err != nil {
 		return err
 	}
-	want, err := probe.Routed(subjects.DoorAsk, b.cfg.Partitions)
+	want, err := probe.Routed(door, b.cfg.Partitions)
 	if err != nil {
 		return err
 	}
@@ -149,8 +162,20 @@ func (b *Bus) checkMapping(ctx context.Context) error {
 		return fmt.Errorf("bus: probe: %w", classify(err))
 	}
 	if _, err := sub.NextMsg(2 * time.Second); err != nil {
-		src, dst := subjects.Mapping(subjects.DoorAsk, b.cfg.Partitions)
-		return fmt.Errorf("%w: add to the account's mappings: %q: %q (and the same for %q)", ErrMapping, src, dst, subjects.DoorQueue)
+		src, dst := subjects.Mapping(door, b.cfg.Partitions)
+		return fmt.Errorf("%w: add to the account's mappings: %q: %q", ErrMapping, src, dst)
+	}
+	if door == subjects.DoorQueue {
+		s, err := b.js.Stream(withDefault(ctx), subjects.StreamCommands)
+		if errors.Is(err, jetstream.ErrStreamNotFound) {
+			return nil // not made yet
+		}
+		if err == nil {
+			err = s.Purge(withDefault(ctx), jetstream.WithPurgeSubject(want))
+		}
+		if err != nil {
+			return fmt.Errorf("bus: probe: %w", classify(err))
+		}
 	}
 	return nil
 }
@@ -172,6 +197,13 @@ func (b *Bus) MaxPayload() int { return int(b.nc.MaxPayload()) }
 
 // Clock is the log's time as this process knows it.
 func (b *Bus) Clock() *Clock { return b.clock }
+
+func (b *Bus) now() time.Time {
+	if b.clock == nil {
+		return time.Now()
+	}
+	return b.clock.Now()
+}
 
 // Conn gives the connection to the kernel, which subscribes to partitions itself.
 func (b *Bus) Conn() *nats.Conn { return b.nc }
@@ -237,6 +269,23 @@ func (b *Bus) Close(ctx context.Context) {
 	if b.srv != nil {
 		b.srv.stop()
 	}
+}
+
+// RedactURL hides the passwords in a list of server addresses.
+func RedactURL(list string) string {
+	parts := strings.Split(list, ",")
+	for i, p := range parts {
+		if u, err := url.Parse(strings.TrimSpace(p)); err == nil && u.User != nil {
+			parts[i] = u.Redacted()
+			if _, has := u.User.Password(); !has { // a token stands where a name would
+				u.User = url.User("xxxxx")
+				parts[i] = u.String()
+			}
+		} else if err != nil {
+			parts[i] = "(not an address)"
+		}
+	}
+	return strings.Join(parts, ",")
 }
 
 // withDefault gives ctx a deadline if it has none: the client library insists on one.

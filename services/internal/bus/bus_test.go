@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"testing"
 	"time"
 
@@ -292,5 +293,56 @@ func TestARestartedConsumerBeginsAtTheOldestUnfinished(t *testing.T) {
 		if fmt.Sprint(got) != fmt.Sprint(want) {
 			t.Fatalf("second reader got %v, want %v", got, want)
 		}
+	}
+}
+
+func TestADeletedConsumerIsNoticed(t *testing.T) {
+	if testing.Short() {
+		t.Skip("waits for two missed heartbeats")
+	}
+	b := start(t, config(t))
+	sub, err := b.Consume(t.Context(), bus.ConsumerSpec{Stream: subjects.StreamCommands, Name: "gone", InFlight: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer sub.Stop()
+	if err := b.JetStream().DeleteConsumer(t.Context(), subjects.StreamCommands, "gone"); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	if _, err := sub.Next(ctx); !errors.Is(err, bus.ErrConsumerLost) {
+		t.Fatalf("got %v, want ErrConsumerLost", err)
+	}
+}
+
+func TestOnlyLoopbackIsListenedOn(t *testing.T) {
+	for address, ok := range map[string]bool{
+		"127.0.0.1:0": true, "localhost:4222": true, "[::1]:0": true,
+		"0.0.0.0:4222": false, ":4222": false, "192.0.2.1:4222": false, "example.org:1": false,
+	} {
+		cfg := bus.Defaults()
+		cfg.Listen = address
+		if err := cfg.Validate(); (err == nil) != ok {
+			t.Errorf("%s: %v", address, err)
+		}
+	}
+}
+
+func TestPasswordsAreHidden(t *testing.T) {
+	got := bus.RedactURL("nats://ann:secret@a:4222,nats://token@b:4222,nats://c:4222")
+	if strings.Contains(got, "secret") || strings.Contains(got, "token") || !strings.Contains(got, "c:4222") {
+		t.Fatal(got)
+	}
+}
+
+func TestALargeDeadLetterKeepsItsBeginning(t *testing.T) {
+	b := start(t, config(t))
+	if err := b.DeadLetter(t.Context(), "toy", "somewhere", "not JSON", make([]byte, bus.MaxPayload)); err != nil {
+		t.Fatal(err)
+	}
+	e, err := b.Last(t.Context(), subjects.StreamDLQ, subjects.DLQ("toy"))
+	if err != nil || len(e.Data) == 0 || len(e.Data) == bus.MaxPayload {
+		t.Fatalf("%d bytes, %v", len(e.Data), err)
 	}
 }

@@ -21,6 +21,8 @@ const (
 	// sendTTL is how long a queued command waits for an owner before the server drops it:
 	// longer than any outage that a deployment comes back from.
 	sendTTL = 7 * 24 * time.Hour
+	// maxDeadLetter bounds what is kept of one dead letter, in bytes.
+	maxDeadLetter = 256 << 10
 )
 
 // Ask sends a command to the owner of its aggregate and waits for the answer. While
@@ -42,8 +44,11 @@ func (b *Bus) Ask(ctx context.Context, to subjects.Command, env subjects.Envelop
 		return subjects.Answer{}, subjects.Refuse(subjects.CodeTooLarge, "a command is at most %d bytes", subjects.MaxCommandBytes)
 	}
 	var last error
+	again := false
 	for pause := askPauseMin; ; pause = min(pause*2, askPauseMax) {
-		a, err := b.askOnce(ctx, subject, data)
+		a, err := b.askOnce(ctx, subject, data, again)
+		// Nobody has it if nobody was there to take it, or if it was not let in.
+		again = again || !errors.Is(err, nats.ErrNoResponders) && subjects.CodeOf(a.Err()) != subjects.CodeBusy
 		switch {
 		case err != nil && !errors.Is(err, ErrUnavailable):
 			return subjects.Answer{}, err
@@ -64,7 +69,7 @@ func (b *Bus) Ask(ctx context.Context, to subjects.Command, env subjects.Envelop
 	}
 }
 
-func (b *Bus) askOnce(ctx context.Context, subject string, data []byte) (subjects.Answer, error) {
+func (b *Bus) askOnce(ctx context.Context, subject string, data []byte, again bool) (subjects.Answer, error) {
 	ctx, cancel := context.WithTimeout(ctx, askAttempt)
 	defer cancel()
 	m := nats.NewMsg(subject)
@@ -72,7 +77,10 @@ func (b *Bus) askOnce(ctx context.Context, subject string, data []byte) (subject
 	if end, ok := ctx.Deadline(); ok {
 		// The owner stops a little before the sender does: their clocks may differ.
 		left := time.Until(end) * 9 / 10
-		m.Header.Set(subjects.HeaderDeadline, strconv.FormatInt(b.clock.Now().Add(left).UnixMilli(), 10))
+		m.Header.Set(subjects.HeaderDeadline, strconv.FormatInt(b.now().Add(left).UnixMilli(), 10))
+	}
+	if again {
+		m.Header.Set(subjects.HeaderAgain, "1")
 	}
 	reply, err := b.nc.RequestMsgWithContext(ctx, m)
 	if err != nil {
@@ -105,13 +113,18 @@ func (b *Bus) Send(ctx context.Context, to subjects.Command, env subjects.Envelo
 	return nil
 }
 
-// DeadLetter keeps what could not be decoded, with the reason and where it was found.
+// DeadLetter keeps what could not be decoded, with the reason and where it was found; of a
+// large message it keeps the beginning.
 func (b *Bus) DeadLetter(ctx context.Context, service, subject, reason string, data []byte) error {
 	ctx, cancel := context.WithTimeout(ctx, appendWait)
 	defer cancel()
 	m := nats.NewMsg(subjects.DLQ(service))
 	m.Header.Set(subjects.HeaderSubject, subject)
 	m.Header.Set(subjects.HeaderReason, reason)
+	if len(data) > maxDeadLetter {
+		m.Header.Set(subjects.HeaderReason, fmt.Sprintf("%s (the first %d of %d bytes)", reason, maxDeadLetter, len(data)))
+		data = data[:maxDeadLetter]
+	}
 	m.Data = data
 	if _, err := b.js.PublishMsg(ctx, m); err != nil {
 		return fmt.Errorf("bus: dead letter: %w", classify(err))

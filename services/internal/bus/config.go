@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"time"
 )
 
@@ -18,7 +19,7 @@ type Config struct {
 	DataDir string
 	// Listen is the embedded server's client address "HOST:PORT", so that NATS tools and
 	// bots can connect; port 0 takes any. Empty listens nowhere: only this process
-	// speaks to it.
+	// speaks to it. The server asks for no password, so only loopback addresses are taken.
 	Listen string
 	// SyncAlways makes the embedded server fsync every message: nothing accepted is lost
 	// by a power cut, at about 26 times the cost of an append. Without it a killed
@@ -49,6 +50,15 @@ func Defaults() Config {
 	return Config{Partitions: 16, Replicas: 1, Name: "tutti"}
 }
 
+// loopback reports whether nobody outside this machine can connect to the host.
+func loopback(host string) bool {
+	if host == "localhost" {
+		return true
+	}
+	ip, err := netip.ParseAddr(host)
+	return err == nil && ip.IsLoopback()
+}
+
 // Validate reports everything that is wrong with the configuration.
 func (c Config) Validate() error {
 	var errs []error
@@ -65,8 +75,10 @@ func (c Config) Validate() error {
 		errs = append(errs, errors.New("nats: a listen address is for the embedded server; leave it out or leave out the URL"))
 	}
 	if c.Listen != "" {
-		if _, _, err := net.SplitHostPort(c.Listen); err != nil {
+		if host, _, err := net.SplitHostPort(c.Listen); err != nil {
 			errs = append(errs, fmt.Errorf("nats: listen address %q: %w", c.Listen, err))
+		} else if !loopback(host) {
+			errs = append(errs, fmt.Errorf("nats: listen address %q: the embedded server asks for no password, so it listens on loopback only; for other machines run a NATS server with accounts and name its URL", c.Listen))
 		}
 	}
 	return errors.Join(errs...)

@@ -31,7 +31,8 @@ type ConsumerSpec struct {
 
 // Subscription hands out a consumer's messages in order.
 type Subscription struct {
-	it jetstream.MessagesContext
+	it       jetstream.MessagesContext
+	consumer jetstream.Consumer
 }
 
 // Message is one delivery. Exactly one of Ack, Nak or Term ends it.
@@ -95,7 +96,7 @@ func (b *Bus) Consume(ctx context.Context, spec ConsumerSpec) (*Subscription, er
 	if err != nil {
 		return nil, fmt.Errorf("bus: consumer %s: %w", spec.Name, classify(err))
 	}
-	return &Subscription{it: it}, nil
+	return &Subscription{it: it, consumer: c}, nil
 }
 
 // Next waits for the next message. Missed heartbeats are not an error: it goes on until
@@ -108,6 +109,10 @@ func (s *Subscription) Next(ctx context.Context) (*Message, error) {
 		case ctx.Err() != nil:
 			return nil, ctx.Err()
 		case errors.Is(err, jetstream.ErrNoHeartbeat):
+			// The server is away, or the consumer is: then no request will ever be answered.
+			if s.deleted(ctx) {
+				return nil, fmt.Errorf("%w: %w", ErrConsumerLost, err)
+			}
 			continue
 		case errors.Is(err, jetstream.ErrConsumerDeleted), errors.Is(err, jetstream.ErrConsumerNotFound),
 			errors.Is(err, jetstream.ErrMsgIteratorClosed):
@@ -126,6 +131,15 @@ func (s *Subscription) Next(ctx context.Context) (*Message, error) {
 			m:         m,
 		}, nil
 	}
+}
+
+// deleted reports whether the server says that the consumer is not there.
+func (s *Subscription) deleted(ctx context.Context) bool {
+	ctx, cancel := context.WithTimeout(ctx, readWait)
+	defer cancel()
+	_, err := s.consumer.Info(ctx)
+	return errors.Is(err, jetstream.ErrConsumerNotFound) || errors.Is(err, jetstream.ErrConsumerDeleted) ||
+		errors.Is(err, jetstream.ErrStreamNotFound)
 }
 
 // Return ends the reading as Stop does, and gives back what was fetched and not handed

@@ -15,7 +15,7 @@ var ErrLocked = errors.New("bus: the data directory is in use by another process
 // lockFile takes an exclusive lock that the system releases when the process ends,
 // however it ends.
 func lockFile(path string) (*os.File, error) {
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o640)
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("bus: lock: %w", err)
 	}

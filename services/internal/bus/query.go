@@ -86,8 +86,8 @@ func (b *Bus) Serve(service, version string, endpoints map[string]Endpoint) (sto
 		stopped bool
 		wg      sync.WaitGroup
 	)
-	slots := make(chan struct{}, serveConcurrency)
 	for name, ep := range endpoints {
+		slots := make(chan struct{}, serveConcurrency)
 		handler := micro.HandlerFunc(func(r micro.Request) {
 			slots <- struct{}{}
 			mu.Lock()
@@ -153,7 +153,7 @@ func (b *Bus) answer(ctx context.Context, service, name string, ep Endpoint, r m
 // the library reads it as soon as the handler has returned, and an endpoint runs longer
 // than that.
 func (b *Bus) respond(service, name string, m *nats.Msg) {
-	if m.Subject == "" {
+	if !isInbox(m.Subject) { // see Reply
 		return
 	}
 	if err := b.nc.PublishMsg(m); err != nil {

@@ -30,7 +30,7 @@ func startEmbedded(cfg Config) (*embedded, error) {
 		}
 		dir, e.scratch = tmp, tmp
 	}
-	if err := os.MkdirAll(dir, 0o750); err != nil {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("bus: data directory: %w", err)
 	}
 	lock, err := lockFile(filepath.Join(dir, "LOCK"))

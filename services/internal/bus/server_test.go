@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/tuttihq/tutti/services/internal/bus"
+	"github.com/tuttihq/tutti/subjects"
 )
 
 // An address that is in use is told at once, as the reason that the system gives.
@@ -25,4 +26,21 @@ func TestAnAddressInUseIsAnError(t *testing.T) {
 		t.Fatal(err)
 	}
 	start(t, cfg) // the directory was let go of
+}
+
+// An answer goes where an asker listens, and never where only the platform speaks.
+func TestAnswersGoToInboxes(t *testing.T) {
+	b := start(t, config(t))
+	for _, to := range []string{
+		"", subjects.Events("toy", "a"), subjects.DLQ("toy"), subjects.Root + ".x", "$JS.API.STREAM.PURGE." + subjects.StreamEvents("toy"), "$SYS.REQ",
+	} {
+		if err := b.Reply(to, nil); !errors.Is(err, bus.ErrNoInbox) {
+			t.Errorf("an answer to %q: got %v, want ErrNoInbox", to, err)
+		}
+	}
+	for _, to := range []string{"_INBOX.x.y", "_R_.x.y", "inbox_of_somebody.1"} {
+		if err := b.Reply(to, nil); err != nil {
+			t.Errorf("an answer to %q: %v", to, err)
+		}
+	}
 }

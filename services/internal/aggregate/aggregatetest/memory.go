@@ -38,6 +38,9 @@ type Memory struct {
 	OnSchedule func(id string, at time.Time)
 	// Down, when it reports true, fails every call.
 	Down func() bool
+	// Largest is the size of the largest entry or snapshot that it takes, in bytes; 0
+	// means 8 MiB.
+	Largest int
 
 	mu        sync.Mutex
 	seq       uint64
@@ -67,6 +70,13 @@ func (j *Memory) begin(ctx context.Context) error {
 	return nil
 }
 
+func (j *Memory) largest() int {
+	if j.Largest > 0 {
+		return j.Largest
+	}
+	return 8 << 20
+}
+
 // Append implements aggregate.Journal.
 func (j *Memory) Append(ctx context.Context, id string, data []byte, after uint64) (uint64, error) {
 	if err := j.begin(ctx); err != nil {
@@ -75,6 +85,9 @@ func (j *Memory) Append(ctx context.Context, id string, data []byte, after uint6
 	fate := None
 	if j.Fail != nil {
 		fate = j.Fail(id)
+	}
+	if len(data) > j.largest() {
+		fate = Refused
 	}
 	switch fate {
 	case Lost:
@@ -150,8 +163,25 @@ func (j *Memory) SaveSnapshot(ctx context.Context, id string, data []byte) error
 	}
 	j.mu.Lock()
 	defer j.mu.Unlock()
+	if len(data) > j.largest() {
+		return aggregate.ErrTooLarge
+	}
 	j.snapshots[id] = slices.Clone(data)
 	return nil
+}
+
+// Snapshot gives the stored snapshot of an aggregate, nil if there is none.
+func (j *Memory) Snapshot(id string) []byte {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return slices.Clone(j.snapshots[id])
+}
+
+// PutSnapshot stores a snapshot as it is.
+func (j *Memory) PutSnapshot(id string, data []byte) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.snapshots[id] = slices.Clone(data)
 }
 
 // Schedule implements aggregate.Journal.
@@ -172,12 +202,19 @@ func (j *Memory) Log(id string) []aggregate.Entry {
 	return slices.Clone(j.logs[id])
 }
 
-// Truncate drops the last n entries of an aggregate's log, as a restore does.
+// Truncate drops the last n entries of an aggregate's log, as a restore does, and has the
+// stream go on from the sequence of what is last then.
 func (j *Memory) Truncate(id string, n int) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	log := j.logs[id]
-	j.logs[id] = log[:len(log)-n]
+	j.logs[id] = slices.Clip(log[:len(log)-n])
+	j.seq = 0
+	for _, log := range j.logs {
+		if len(log) > 0 {
+			j.seq = max(j.seq, log[len(log)-1].Seq)
+		}
+	}
 }
 
 // Put stores an entry as it is.
@@ -186,6 +223,17 @@ func (j *Memory) Put(id string, data []byte) {
 	defer j.mu.Unlock()
 	j.seq++
 	j.logs[id] = append(j.logs[id], aggregate.Entry{Seq: j.seq, Data: data})
+}
+
+// Logs gives the entries of every aggregate.
+func (j *Memory) Logs() map[string][]aggregate.Entry {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	logs := make(map[string][]aggregate.Entry, len(j.logs))
+	for id, log := range j.logs {
+		logs[id] = slices.Clone(log)
+	}
+	return logs
 }
 
 // Reads counts the entries that Read gave, and Heads the calls of Head.

@@ -204,23 +204,44 @@ func TestProbeRefuses(t *testing.T) {
 		data []byte
 		want error
 	}{
-		"nothing":             {nil, ErrFormat},
-		"a page":              {[]byte("<!doctype html><html><body>no music</body></html>"), ErrFormat},
-		"a picture":           {cat("\x89PNG\r\n\x1a\n", zeros(100)), ErrFormat},
-		"tags alone":          {cat(id3("TIT2", "x"), zeros(100)), ErrFormat},
-		"tags beyond the end": {cat("ID3\x04\x00\x00\x7f\x7f\x7f\x7f", zeros(100)), ErrFormat},
-		"wav without data":    {wavFile(0), ErrFormat},
-		"flac of a stream":    {flacFile(44100, 0), ErrNoLength},
-		"mp4 without movie":   {mp4File(atom("mdat", zeros(100))), ErrNoLength},
-		"mp4 of a stream":     {mp4File(atom("moov", mvhd(1000, 0))), ErrNoLength},
-		"mp4 with a bad box":  {mp4File(be32(3), "moov"), ErrFormat},
-		"webm of a stream":    {webmFile(0, ""), ErrNoLength},
-		"ogg of something":    {oggPage(1, 0, 2, 0, []byte("fishead\x00 and more")), ErrFormat},
-		"absurd length":       {webmFile(1e15, ""), ErrFormat},
-		"not a number":        {webmFile(math.NaN(), ""), ErrNoLength},
+		"nothing":              {nil, ErrFormat},
+		"a page":               {[]byte("<!doctype html><html><body>no music</body></html>"), ErrFormat},
+		"a picture":            {cat("\x89PNG\r\n\x1a\n", zeros(100)), ErrFormat},
+		"tags alone":           {cat(id3("TIT2", "x"), zeros(100)), ErrFormat},
+		"tags beyond the end":  {cat("ID3\x04\x00\x00\x7f\x7f\x7f\x7f", zeros(100)), ErrFormat},
+		"wav without data":     {wavFile(0), ErrFormat},
+		"flac of a stream":     {flacFile(44100, 0), ErrNoLength},
+		"mp4 without movie":    {mp4File(atom("mdat", zeros(100))), ErrNoLength},
+		"mp4 of a stream":      {mp4File(atom("moov", mvhd(1000, 0))), ErrNoLength},
+		"mp4 with a bad box":   {mp4File(be32(3), "moov"), ErrFormat},
+		"webm of a stream":     {webmFile(0, ""), ErrNoLength},
+		"ogg of something":     {oggPage(1, 0, 2, 0, []byte("fishead\x00 and more")), ErrFormat},
+		"absurd length":        {webmFile(1e15, ""), ErrFormat},
+		"not a number":         {webmFile(math.NaN(), ""), ErrNoLength},
+		"webm past its parent": {webmPastParent, ErrFormat},
+		"mp4 past its parent":  {mp4File(be32(16), "moov", be32(1), "mvex", be32(0), be32(16)), ErrFormat},
 	} {
 		if got, err := Probe(bytes.NewReader(c.data), int64(len(c.data))); !errors.Is(err, c.want) {
 			t.Errorf("%s: %+v, %v, want %v", name, got, err, c.want)
+		}
+	}
+}
+
+// webmPastParent is a length whose header begins inside the segment information and ends
+// after it.
+var webmPastParent = cat("\x1a\x45\xdf\xa3\x80", "\x18\x53\x80\x67\x88", "\x15\x49\xa9\x66\x82", "\x44\x89", "\x84", zeros(14))
+
+func TestReadsOfLessThanNothingAreRefused(t *testing.T) {
+	f := file{r: bytes.NewReader(zeros(10)), size: 10}
+	for _, c := range []struct {
+		at int64
+		n  int
+	}{{0, -1}, {10, -5}, {-1, 1}, {11, 1}} {
+		if b, err := f.upTo(c.at, c.n); !errors.Is(err, ErrFormat) {
+			t.Errorf("%d bytes at %d: %v, %v", c.n, c.at, b, err)
+		}
+		if b, err := f.bytes(c.at, c.n); !errors.Is(err, ErrFormat) {
+			t.Errorf("exactly %d bytes at %d: %v, %v", c.n, c.at, b, err)
 		}
 	}
 }
@@ -280,6 +301,7 @@ func FuzzProbe(f *testing.F) {
 		}
 	}
 	f.Add(mp3Frames(3))
+	f.Add(webmPastParent)
 	f.Add(cat("RF64", be32(-1), "WAVE", "ds64", le32(16), zeros(16), "data", be32(-1)))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		got, err := Probe(bytes.NewReader(b), int64(len(b)))
