@@ -84,6 +84,10 @@ func DecodeBody(body []byte, v any) error {
 	d := json.NewDecoder(bytes.NewReader(body))
 	d.DisallowUnknownFields()
 	if err := d.Decode(v); err != nil {
+		var r *Refusal
+		if errors.As(err, &r) {
+			return r
+		}
 		return Refuse(CodeInvalid, "body: %s", readable(err))
 	}
 	if _, err := d.Token(); !errors.Is(err, io.EOF) {

@@ -209,7 +209,7 @@ func TestCommit(t *testing.T) {
 			order += "s"
 		}
 		return nil
-	}); err != nil || order != "spspssss" {
+	}); err != nil || order != "spspsssss" {
 		t.Fatalf("%q, %v", order, err)
 	}
 	stop := errors.New("stop")

@@ -110,6 +110,23 @@ type Place struct {
 	RadiusM float64 `json:"radiusM"`
 }
 
+// UnmarshalJSON wants all three: no place is guessed.
+func (p *Place) UnmarshalJSON(data []byte) error {
+	var in struct {
+		Lat     *float64 `json:"lat"`
+		Lng     *float64 `json:"lng"`
+		RadiusM *float64 `json:"radiusM"`
+	}
+	if err := DecodeBody(data, &in); err != nil {
+		return err
+	}
+	if in.Lat == nil || in.Lng == nil || in.RadiusM == nil {
+		return RefuseField("constraints.place", "a place is lat, lng and radiusM")
+	}
+	p.Lat, p.Lng, p.RadiusM = *in.Lat, *in.Lng, *in.RadiusM
+	return nil
+}
+
 // HasTime reports whether votes are bound to a time.
 func (c *RoomConstraints) HasTime() bool { return c != nil && c.End != 0 }
 

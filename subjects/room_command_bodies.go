@@ -40,6 +40,21 @@ type Seek struct {
 	PositionMs int64 `json:"positionMs"`
 }
 
+// UnmarshalJSON wants the position: without one it is not known where to.
+func (c *Seek) UnmarshalJSON(data []byte) error {
+	var in struct {
+		PositionMs *int64 `json:"positionMs"`
+	}
+	if err := DecodeBody(data, &in); err != nil {
+		return err
+	}
+	if in.PositionMs == nil {
+		return RefuseField("positionMs", "say where to, in milliseconds")
+	}
+	c.PositionMs = *in.PositionMs
+	return nil
+}
+
 // Next plays the next eligible track.
 type Next struct{}
 
@@ -239,6 +254,9 @@ func (c *SetRole) Check() error {
 // Check wants a role that can be given and verbs that can be granted; it puts them in
 // the table's order, each once.
 func (c *SetGrants) Check() error {
+	if c.Verbs == nil {
+		return RefuseField("verbs", "name the verbs that the role may use; an empty list takes all away")
+	}
 	if err := checkGivenRole(c.Role); err != nil {
 		return err
 	}

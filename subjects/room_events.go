@@ -22,6 +22,7 @@ const (
 	EventRosterUnlisted      = "roster.unlisted"
 	EventMemberJoined        = "member.joined" // sealed while the roster is paged
 	EventMemberLeft          = "member.left"   // sealed while the roster is paged
+	EventMemberReturned      = "member.returned"
 	EventRoleChanged         = "role.changed"
 	EventControlGranted      = "control.granted"
 	EventControlRevoked      = "control.revoked"
@@ -87,6 +88,13 @@ const (
 	LeftKicked   = "kicked" // may come back
 	LeftBanned   = "banned" // may not
 )
+
+// MemberReturned is a member's joining once more, which changes nothing in the room: it is
+// sealed. It says that the member wants to be here now, to whoever compares with where
+// else they joined.
+type MemberReturned struct {
+	User string `json:"user"`
+}
 
 // MemberLeft takes a user out. Their votes stay counted: what the room chose while they
 // were in it does not change because they went.
@@ -251,6 +259,9 @@ func (*RosterListed) EventType() string { return EventRosterListed }
 // EventType is EventMemberJoined.
 func (*MemberJoined) EventType() string { return EventMemberJoined }
 
+// EventType is EventMemberReturned.
+func (*MemberReturned) EventType() string { return EventMemberReturned }
+
 // EventType is EventMemberLeft.
 func (*MemberLeft) EventType() string { return EventMemberLeft }
 
@@ -330,6 +341,7 @@ var roomEvents = func() map[string]func() RoomEvent {
 		func() RoomEvent { return new(RosterListed) },
 		func() RoomEvent { return new(MemberJoined) },
 		func() RoomEvent { return new(MemberLeft) },
+		func() RoomEvent { return new(MemberReturned) },
 		func() RoomEvent { return new(RoleChanged) },
 		func() RoomEvent { return new(ControlGranted) },
 		func() RoomEvent { return new(ControlRevoked) },

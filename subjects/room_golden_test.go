@@ -69,6 +69,7 @@ func goldenEvents() []subjects.RoomEvent {
 		}},
 		&subjects.PlaybackEnded{PositionMs: 180_000, AnchorAt: ms + 180_000},
 		&subjects.MemberLeft{User: ben, Reason: subjects.LeftBanned},
+		&subjects.MemberReturned{User: ana},
 		&subjects.InvitationWithdrawn{User: ben},
 		&subjects.UserBanned{User: ben},
 		&subjects.UserUnbanned{User: ben},
@@ -80,7 +81,7 @@ func goldenEvents() []subjects.RoomEvent {
 func sealedType(typ string) bool {
 	switch typ {
 	case subjects.EventTracksRefused, subjects.EventInvitationSent, subjects.EventInvitationWithdrawn,
-		subjects.EventUserBanned, subjects.EventUserUnbanned, subjects.EventPositionJudged:
+		subjects.EventUserBanned, subjects.EventUserUnbanned, subjects.EventPositionJudged, subjects.EventMemberReturned:
 		return true
 	}
 	return false

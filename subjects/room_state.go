@@ -27,6 +27,8 @@ type RoomState struct {
 	skips    map[string]struct{}
 	fits     positions
 	nextSeq  int64
+	// returned is when members have last joined again.
+	returned map[string]int64
 }
 
 // NewRoomState gives the state of a room whose log is empty.
@@ -36,6 +38,7 @@ func NewRoomState(id string) *RoomState {
 		members: map[string]Member{}, inRoles: map[Role]int{}, invInRol: map[Role]int{},
 		invited: map[string]int64{}, banned: map[string]int64{},
 		votes: newBallots(), skips: map[string]struct{}{}, fits: newPositions(),
+		returned: map[string]int64{},
 	}
 }
 
@@ -202,6 +205,49 @@ func (s *RoomState) SkipVoters() int {
 		}
 	}
 	return n
+}
+
+// SkipAfterRole gives the votes to skip and the voters as they will be once a member has
+// another role.
+func (s *RoomState) SkipAfterRole(user string, role Role) (votes, voters int) {
+	votes, voters = len(s.skips), s.SkipVoters()
+	if s.CanSkip(user) {
+		voters--
+	}
+	if s.IsMember(user) && s.invitedVoter(user) && s.Room.Grants.Allows(role, VerbSkip) {
+		voters++
+	} else if s.VotedToSkip(user) {
+		votes--
+	}
+	return votes, voters
+}
+
+// SkipAfterGrants gives them as they will be once a role may use other verbs. Its cost is
+// the number of votes.
+func (s *RoomState) SkipAfterGrants(role Role, verbs []string) (votes, voters int) {
+	votes, voters = len(s.skips), s.SkipVoters()
+	before, after := s.Room.Grants.Allows(role, VerbSkip), slices.Contains(verbs, VerbSkip)
+	if before == after {
+		return votes, voters
+	}
+	members := s.inRoles[role]
+	if s.Room.Options.OnlyInvitedVote {
+		members = s.invInRol[role]
+	}
+	if after {
+		return votes, voters + members
+	}
+	for user := range s.skips {
+		if s.members[user].Role == role {
+			votes--
+		}
+	}
+	return votes, voters - members
+}
+
+// Since gives when a member joined, or joined again, last; 0 for who is not a member.
+func (s *RoomState) Since(user string) int64 {
+	return max(s.members[user].JoinedAt, s.returned[user])
 }
 
 // SkipNeeded gives how many of so many voters it takes to skip a track: more than

@@ -18,7 +18,22 @@ func (s *RoomState) Apply(meta Meta, ev RoomEvent, m *Marks) error {
 		}
 		return nil
 	}
-	return s.Room.Apply(meta, ev, m)
+	if err := s.Room.Apply(meta, ev, m); err != nil {
+		return err
+	}
+	switch e := ev.(type) {
+	case *RoleChanged:
+		if !s.CanSkip(e.User) {
+			delete(s.skips, e.User)
+		}
+	case *GrantsChanged:
+		for user := range s.skips {
+			if !s.CanSkip(user) {
+				delete(s.skips, user)
+			}
+		}
+	}
+	return nil
 }
 
 // applyPrivate folds what the document does not hold; it reports whether it had anything
@@ -35,6 +50,9 @@ func (s *RoomState) applyPrivate(meta Meta, ev RoomEvent) bool {
 		s.count(e.User, -1)
 		delete(s.members, e.User)
 		delete(s.skips, e.User)
+		delete(s.returned, e.User)
+	case *MemberReturned:
+		s.returned[e.User] = meta.At
 	case *RoleChanged:
 		s.change(e.User, func(m *Member) { m.Role = e.Role })
 	case *ControlGranted:
@@ -112,6 +130,7 @@ type roomStateJSON struct {
 	Skips     []string          `json:"skips"`
 	Positions []positionJSON    `json:"positions"`
 	NextSeq   int64             `json:"nextSeq"`
+	Returned  map[string]int64  `json:"returned,omitempty"`
 }
 
 // EncodeRoomState writes a snapshot's state. Equal states give equal bytes.
@@ -119,7 +138,7 @@ func EncodeRoomState(s *RoomState) ([]byte, error) {
 	out, err := json.Marshal(roomStateJSON{
 		Room: s.Room, Members: s.members, Invited: s.invited, Banned: s.banned,
 		Votes: s.votes.encode(), Skips: slices.Sorted(maps.Keys(s.skips)),
-		Positions: s.fits.encode(), NextSeq: s.nextSeq,
+		Positions: s.fits.encode(), NextSeq: s.nextSeq, Returned: s.returned,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("subjects: encode room: %w", err)
@@ -145,6 +164,7 @@ func DecodeRoomState(id string, data []byte) (*RoomState, error) {
 	maps.Copy(s.members, in.Members)
 	maps.Copy(s.invited, in.Invited)
 	maps.Copy(s.banned, in.Banned)
+	maps.Copy(s.returned, in.Returned)
 	for _, user := range in.Skips {
 		s.skips[user] = struct{}{}
 	}

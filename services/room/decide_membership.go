@@ -3,7 +3,8 @@ package room
 import "github.com/tuttihq/tutti/subjects"
 
 // join lets the sender in: into an open room, or as one who was invited. Joining again
-// is nothing.
+// changes nothing; it is noted, because who joined another room meanwhile is then here
+// and not there.
 func (d *decision) join() error {
 	who := d.call.Principal
 	if err := d.visible(); err != nil {
@@ -12,7 +13,10 @@ func (d *decision) join() error {
 	switch {
 	case d.call.System():
 		return subjects.Refuse(subjects.CodeForbidden, "join needs a person")
+	case d.s.IsMember(who) && d.s.Closed():
+		return nil
 	case d.s.IsMember(who):
+		d.seal(who, &subjects.MemberReturned{User: who})
 		return nil
 	case d.s.Banned(who):
 		return subjects.Refuse(subjects.CodeBanned, "you are banned from this room")
@@ -66,11 +70,10 @@ func (d *decision) leave(body *subjects.LeaveRoom) error {
 	if !d.s.CanSee(d.call.Principal) {
 		return subjects.Refuse(subjects.CodeNotFound, "there is no such room")
 	}
-	member, in := d.s.Member(who)
-	if d.s.Closed() || !in {
+	if d.s.Closed() || !d.s.IsMember(who) {
 		return nil
 	}
-	if body.JoinedBefore != 0 && member.JoinedAt >= body.JoinedBefore {
+	if body.JoinedBefore != 0 && d.s.Since(who) >= body.JoinedBefore {
 		return nil // came back since
 	}
 	if who == d.s.Room.Creator {

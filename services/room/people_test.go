@@ -3,6 +3,7 @@ package room
 import (
 	"bytes"
 	"fmt"
+	"reflect"
 	"slices"
 	"testing"
 
@@ -14,15 +15,77 @@ func TestMembership(t *testing.T) {
 		w.no(subjects.CodeNotFound, "ben", "join")
 		w.no(subjects.CodeNotFound, "ben", "leave")
 		w.open(nil)
-		w.nothing("ana", "join")
 		w.ok("ben", "join")
-		w.nothing("ben", "join")
+		before := w.s.Room
+		w.later(second)
+		w.ok("ben", "join") // noted, and nothing changes
+		if !reflect.DeepEqual(w.s.Room, before) || w.s.Since(user("ben")) != w.now {
+			w.t.Fatalf("%+v became %+v", before, w.s.Room)
+		}
 		if m, _ := w.s.Member(user("ben")); m.Role != subjects.RoleMember || m.Control {
 			w.t.Fatalf("%+v", m)
 		}
 		w.ok("ben", "leave")
 		w.nothing("ben", "leave")
 		w.no(subjects.CodeForbidden, "sys", "join")
+	})
+	scenario(t, "a leave that the platform sends late spares who came back since", func(w *world) {
+		w.open(nil)
+		w.ok("ben", "join")
+		w.ok("cleo", "join")
+		w.later(second)
+		elsewhere := w.now // when both joined another room
+		w.later(second)
+		w.ok("ben", "join")
+		for _, who := range []string{"ben", "cleo"} {
+			body := map[string]any{"user": user(who), "joinedBefore": elsewhere}
+			if who == "ben" {
+				w.nothing("sys", "leave", body)
+			} else {
+				w.ok("sys", "leave", body)
+			}
+		}
+		if !w.s.IsMember(user("ben")) || w.s.IsMember(user("cleo")) {
+			w.t.Fatalf("%v", w.s.MemberIDs())
+		}
+		w.no(subjects.CodeInvalid, "ben", "leave", map[string]any{"joinedBefore": 1})
+	})
+	scenario(t, "votes to skip are counted anew when a role or its verbs change", func(w *world) {
+		w.open(tracks("a", "b"))
+		for _, who := range []string{"ben", "cleo", "dan", "eve"} {
+			w.ok(who, "join")
+		}
+		w.ok("ana", "play")
+		w.later(lead + second)
+		w.ok("ben", "skip")
+		w.ok("cleo", "skip")
+		w.ok("ana", "setRole", map[string]any{"user": user("ben"), "role": "guest"})
+		if got := w.s.Room.Skip.Votes; got != 1 || w.s.SkipVotes() != 1 {
+			w.t.Fatalf("a guest's vote counts: %d, %d", got, w.s.SkipVotes())
+		}
+		w.ok("ana", "setRole", map[string]any{"user": user("dan"), "role": "guest"})
+		if w.s.Room.Current.ID != track("a").ID {
+			w.t.Fatalf("1 of 3 does not skip")
+		}
+		w.ok("ana", "setRole", map[string]any{"user": user("eve"), "role": "guest"})
+		w.ok("cleo", "leave")
+		w.ok("ana", "skip") // alone with a say
+		if w.s.Room.Current.ID != track("b").ID {
+			w.t.Fatalf("still %s", w.s.Room.Current.ID)
+		}
+		w.ok("ana", "setRole", map[string]any{"user": user("ben"), "role": "member"})
+		w.later(lead + second)
+		w.ok("ben", "skip")
+		w.ok("ana", "setGrants", body{"role": "member", "verbs": []string{"vote"}})
+		if w.s.SkipVotes() != 0 || w.s.Room.Skip != (subjects.Skip{}) {
+			w.t.Fatalf("%d votes of members who may not skip, %+v", w.s.SkipVotes(), w.s.Room.Skip)
+		}
+	})
+	scenario(t, "what is missing is refused and not guessed", func(w *world) {
+		w.open(tracks("a"))
+		w.no(subjects.CodeInvalid, "ana", "seek")
+		w.no(subjects.CodeInvalid, "ana", "seek", map[string]any{"positionMs": nil})
+		w.no(subjects.CodeInvalid, "ana", "setGrants", map[string]any{"role": "member"})
 	})
 	scenario(t, "the creator's leaving closes the room", func(w *world) {
 		w.open(tracks("a", "b"))
@@ -187,7 +250,7 @@ func TestModeration(t *testing.T) {
 	scenario(t, "the creator edits what each role may do", func(w *world) {
 		w.open(tracks("a", "b"))
 		w.ok("ben", "join")
-		grant := func(role string, verbs ...string) body { return body{"role": role, "verbs": verbs} }
+		grant := func(role string, verbs ...string) body { return body{"role": role, "verbs": append([]string{}, verbs...)} }
 		w.no(subjects.CodeForbidden, "ben", "setGrants", grant("member", "play"))
 		w.no(subjects.CodeInvalid, "ana", "setGrants", grant("creator", "play"))
 		w.no(subjects.CodeInvalid, "ana", "setGrants", grant("king", "play"))

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/tuttihq/tutti/services/internal/aggregate"
 	"github.com/tuttihq/tutti/services/internal/catalog"
@@ -17,6 +18,10 @@ type Catalog interface {
 	// wrap the sentinels of package catalog, or are ctx's.
 	ResolveAll(ctx context.Context, refs []string) []catalog.Result
 }
+
+// lookupWait bounds looking up the tracks of one command. It is less than whoever sent it
+// waits for the answer.
+const lookupWait = 6 * time.Second
 
 // Names makes the names of rooms unique; *Claims is one.
 type Names interface {
@@ -58,7 +63,11 @@ func (m *Machine) resolve(ctx context.Context, refs []subjects.TrackRef) ([]cata
 	for i, r := range refs {
 		texts[i] = string(r)
 	}
-	out := m.tracks.ResolveAll(ctx, texts)
+	// What takes longer is unavailable to this command, and the rest of its tracks are
+	// not: the sender is still there to be told.
+	look, cancel := context.WithTimeout(ctx, lookupWait)
+	defer cancel()
+	out := m.tracks.ResolveAll(look, texts)
 	if err := ctx.Err(); err != nil {
 		return nil, fmt.Errorf("room: look up tracks: %w", err)
 	}

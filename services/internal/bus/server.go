@@ -1,6 +1,7 @@
 package bus
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -99,7 +100,7 @@ func startEmbedded(cfg Config) (*embedded, error) {
 // probe returns why an address cannot be listened on: the server itself would only not
 // become ready.
 func probe(address string) error {
-	l, err := net.Listen("tcp", address)
+	l, err := new(net.ListenConfig).Listen(context.Background(), "tcp", address)
 	if err != nil {
 		return fmt.Errorf("bus: embedded NATS: %w", err)
 	}
