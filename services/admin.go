@@ -16,6 +16,9 @@ import (
 // ErrNoRoom is returned for a room without a log.
 var ErrNoRoom = errors.New("there is no such room")
 
+// ErrNoRevision is returned for a revision that a room has not reached.
+var ErrNoRevision = errors.New("the room has no revision")
+
 // Admin looks into a running system through its NATS server, with the rights of an
 // operator: it sees private rooms too. Close it.
 type Admin struct {
@@ -62,7 +65,7 @@ type RoomReport struct {
 
 // Room folds a room from its log, up to a revision (0: the newest). Hash is of the
 // canonical form of the public document, State. It returns ErrNoRoom for a room without a
-// log, or that did not exist at that revision.
+// log, and ErrNoRevision for one that has not come so far.
 func (a *Admin) Room(ctx context.Context, id string, upTo uint64) (RoomReport, error) {
 	var f *aggregate.Folded[*subjects.RoomState]
 	var err error
@@ -74,8 +77,11 @@ func (a *Admin) Room(ctx context.Context, id string, upTo uint64) (RoomReport, e
 	if err != nil {
 		return RoomReport{}, err
 	}
-	if f.Rev == 0 || f.Rev < upTo {
+	switch {
+	case f.Rev == 0:
 		return RoomReport{}, fmt.Errorf("%w: %s", ErrNoRoom, id)
+	case f.Rev < upTo:
+		return RoomReport{}, fmt.Errorf("%w %d: the newest of %s is %d", ErrNoRevision, upTo, id, f.Rev)
 	}
 	doc, err := subjects.CanonicalOf(f.State.Room)
 	if err != nil {

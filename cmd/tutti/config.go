@@ -69,6 +69,11 @@ func loadConfig(c *cobra.Command, environ func() []string) (services.Config, err
 	err := k.Load(env.Provider(".", env.Opt{
 		Prefix: envPrefix, EnvironFunc: environ,
 		TransformFunc: func(key, value string) (string, any) {
+			if !strings.Contains(key, "__") && !known[strings.ToLower(strings.TrimPrefix(key, envPrefix))] {
+				// Not a setting in a section, nor one of the few outside: container platforms
+				// make such variables out of a service's name.
+				return "", nil
+			}
 			key = strings.ToLower(strings.ReplaceAll(strings.TrimPrefix(key, envPrefix), "__", "."))
 			return key, value
 		},

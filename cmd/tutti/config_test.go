@@ -55,9 +55,12 @@ func TestEachSourceOverridesTheOneBefore(t *testing.T) {
 }
 
 func TestUnknownSettingsAreRefused(t *testing.T) {
-	_, err := load(t, []string{"TUTTI_EDGE__LISTN=x", "TUTTI_NATS__PORT=1"})
+	_, err := load(t, []string{"TUTTI_EDGE__LISTN=x", "TUTTI_NATS__PORT=1", "TUTTI_PORT=tcp://192.0.2.1:8080"})
 	if err == nil || !strings.Contains(err.Error(), "edge.listn") || !strings.Contains(err.Error(), "nats.port") {
 		t.Fatalf("got %v, want both named", err)
+	}
+	if strings.Contains(err.Error(), "192.0.2.1") || strings.Contains(err.Error(), "\"port\"") {
+		t.Fatalf("a container platform's variable stops the program: %v", err)
 	}
 	if _, err := load(t, []string{"TUTTI_NATS__PARTITIONS=many"}); err == nil {
 		t.Fatal("a number that is none passes")

@@ -40,7 +40,7 @@ func withAdmin(c *cobra.Command, f func(ctx context.Context, a *services.Admin) 
 	}
 	a, err := services.DialAdmin(c.Context(), url, credentials)
 	if err != nil {
-		return fmt.Errorf("%w\nIs tutti running? Say where with --nats-url", err)
+		return fmt.Errorf("%w: is tutti running? Say where with --nats-url", err)
 	}
 	defer func() {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(c.Context()), 5*time.Second)

@@ -72,15 +72,19 @@ func version() string {
 
 // explain turns an error into what the operator reads: each problem on a line of its own.
 func explain(err error) string {
-	hints := make([]string, 0, 1)
-	if h := services.Hint(err); h != "" {
-		hints = append(hints, h)
+	var lines []string
+	for _, l := range strings.Split(err.Error(), "\n") {
+		if l = strings.TrimSpace(l); l != "" {
+			lines = append(lines, l)
+		}
 	}
-	lines := strings.Split(strings.TrimSpace(err.Error()), "\n")
 	if len(lines) > 1 {
 		lines = append([]string{"several things are wrong:"}, indent(lines)...)
 	}
-	return strings.Join(append(lines, hints...), "\n")
+	if h := services.Hint(err); h != "" {
+		lines = append(lines, h)
+	}
+	return strings.Join(lines, "\n")
 }
 
 func indent(lines []string) []string {

@@ -32,15 +32,19 @@
 //
 // A session is a family of refresh tokens: each refresh replaces the last token by a new
 // one, by compare-and-set on the session's document, which holds the SHA-256 of the one
-// secret that is good now. Any other secret for a session that lives was good once, or
-// its bearer could not know the session's 80 random bits. Somebody then holds a copy, and
-// who is the thief cannot be told: the session ends (subjects.CodeTokenReused).
+// secret that is good now. Beside the secret a refresh token holds the session's handle,
+// 80 random bits that stand in the refresh tokens of that session and nowhere else: the
+// session's id, which is in access tokens, in the log and in the store, is a hash of it.
+// So whoever shows the handle of a session that lives, with a secret that is not good,
+// had a refresh token of it once. Somebody then holds a copy, and who is the thief cannot
+// be told: the session ends (subjects.CodeTokenReused).
 //
 // There is no grace for a token that was used a moment ago. A grace would be a window in
 // which a thief is served beside the owner, and the two are not told apart by being
 // quick. The price is that a client which refreshes twice at once, or loses the answer
 // to a refresh and repeats it, must log in again; so a client keeps one refresh under way
-// per session.
+// per session. A refresh that is answered with "try again" was not carried out, unless the
+// store fell silent in the middle of it for as long as a request may take.
 //
 // Logging out ends the session at once for refreshing. Access tokens that were handed
 // out live on until they expire, minutes later, because nobody is asked when they are

@@ -16,14 +16,15 @@ func (s *Service) logout(ctx context.Context, req subjects.LogoutRequest) (struc
 	if err != nil {
 		return struct{}{}, subjects.RefuseField("refresh_token", "this is not a refresh token")
 	}
-	_, version, err := s.getSession(ctx, t.session)
+	id := t.session()
+	_, version, err := s.getSession(ctx, id)
 	if errors.Is(err, store.ErrNotFound) {
 		return struct{}{}, nil
 	}
 	if err != nil {
 		return struct{}{}, err
 	}
-	return struct{}{}, s.end(ctx, t.session, version)
+	return struct{}{}, s.end(ctx, id, version)
 }
 
 // logoutAll ends every session that the user of an access token had when it began.

@@ -2,7 +2,6 @@ package auth
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -155,26 +154,12 @@ func (s *Service) endpoints() map[string]bus.Endpoint {
 	}
 }
 
-// endpoint decodes the request for f and sorts its errors. Fields that are not known are
-// passed over, since an edge may be newer than this service.
+// endpoint serves f, with its errors sorted.
 func endpoint[Req, Resp any](s *Service, f func(context.Context, Req) (Resp, error)) bus.Endpoint {
-	return func(ctx context.Context, raw json.RawMessage) (any, error) {
-		var req Req
-		if len(raw) > maxRequest {
-			return nil, subjects.Refuse(subjects.CodeTooLarge, "a request is at most %d bytes", maxRequest)
-		}
-		if len(raw) > 0 {
-			if err := json.Unmarshal(raw, &req); err != nil {
-				// The decoder's own words may quote the request, and so a password.
-				return nil, subjects.Refuse(subjects.CodeInvalid, "the request is not a JSON object of the right shape")
-			}
-		}
+	return bus.Handle(maxRequest, func(ctx context.Context, req Req) (Resp, error) {
 		resp, err := f(ctx, req)
-		if err != nil {
-			return nil, s.answerable(err)
-		}
-		return resp, nil
-	}
+		return resp, s.answerable(err)
+	})
 }
 
 // answerable makes "try again" of what failed for now. Refusals stay as they are; what

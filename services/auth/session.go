@@ -32,7 +32,8 @@ const trimPage = store.MaxLimit
 // grant opens a session and gives the tokens for it.
 func (s *Service) grant(ctx context.Context, u subjects.User) (subjects.Grant, error) {
 	now := s.now()
-	t := newRefreshToken(subjects.NewID(subjects.PrefixSession, now))
+	t := newSession(now)
+	id := t.session()
 	body, err := encode(session{
 		User: u.ID, SecretHash: t.hash(),
 		CreatedAt: now.UnixMilli(), RefreshedAt: now.UnixMilli(), ExpiresAt: now.Add(s.cfg.RefreshLife).UnixMilli(),
@@ -40,10 +41,10 @@ func (s *Service) grant(ctx context.Context, u subjects.User) (subjects.Grant, e
 	if err != nil {
 		return subjects.Grant{}, err
 	}
-	if err := s.store.Insert(ctx, tableSessions, store.Document{ID: t.session, Version: first, Body: body}); err != nil {
+	if err := s.store.Insert(ctx, tableSessions, store.Document{ID: id, Version: first, Body: body}); err != nil {
 		return subjects.Grant{}, err
 	}
-	if err := s.trim(ctx, u.ID, t.session); err != nil {
+	if err := s.trim(ctx, u.ID, id); err != nil {
 		return subjects.Grant{}, err
 	}
 	return s.tokens(u, t, now)
@@ -52,7 +53,7 @@ func (s *Service) grant(ctx context.Context, u subjects.User) (subjects.Grant, e
 // tokens makes what the person gets to hold.
 func (s *Service) tokens(u subjects.User, t refreshToken, now time.Time) (subjects.Grant, error) {
 	access, err := s.keys.signer(now).Sign(token.Principal{
-		UserID: u.ID, Nickname: u.Nickname, SessionID: t.session,
+		UserID: u.ID, Nickname: u.Nickname, SessionID: t.session(),
 		IssuedAt: now, ExpiresAt: now.Add(s.cfg.AccessLife),
 	})
 	if err != nil {
@@ -112,7 +113,8 @@ func (s *Service) refresh(ctx context.Context, req subjects.RefreshRequest) (sub
 	if err != nil {
 		return subjects.Grant{}, subjects.Refuse(subjects.CodeUnauthenticated, "this is not a refresh token; log in again")
 	}
-	ses, version, err := s.getSession(ctx, t.session)
+	id := t.session()
+	ses, version, err := s.getSession(ctx, id)
 	if errors.Is(err, store.ErrNotFound) {
 		return subjects.Grant{}, over
 	}
@@ -120,11 +122,11 @@ func (s *Service) refresh(ctx context.Context, req subjects.RefreshRequest) (sub
 		return subjects.Grant{}, err
 	}
 	if !t.is(ses.SecretHash) {
-		return subjects.Grant{}, s.reused(ctx, t.session, ses.User, version)
+		return subjects.Grant{}, s.reused(ctx, id, ses.User, version)
 	}
 	now := s.now()
 	if ses.ExpiresAt <= now.UnixMilli() {
-		if err := s.end(ctx, t.session, version); err != nil {
+		if err := s.end(ctx, id, version); err != nil {
 			return subjects.Grant{}, err
 		}
 		return subjects.Grant{}, over
@@ -136,41 +138,77 @@ func (s *Service) refresh(ctx context.Context, req subjects.RefreshRequest) (sub
 	if err != nil {
 		return subjects.Grant{}, err
 	}
-	next := newRefreshToken(t.session)
+	next := newRefreshToken(t.handle)
 	ses.SecretHash, ses.RefreshedAt, ses.ExpiresAt = next.hash(), now.UnixMilli(), now.Add(s.cfg.RefreshLife).UnixMilli()
-	switch err := s.rotate(ctx, t.session, version, ses); {
+	switch err := s.rotate(ctx, id, version, ses); {
 	case err == nil:
 		return s.tokens(a.user(ses.User), next, now)
 	case errors.Is(err, store.ErrNotFound):
 		return subjects.Grant{}, over
 	case errors.Is(err, store.ErrStale): // somebody used the same token at the same time
 		now, _ := current(err)
-		return subjects.Grant{}, s.reused(ctx, t.session, ses.User, now)
+		return subjects.Grant{}, s.reused(ctx, id, ses.User, now)
 	default:
 		return subjects.Grant{}, err
 	}
 }
 
+// How rotate deals with a store that is slow or away.
+const (
+	rotateTries = 2
+	rotatePause = 50 * time.Millisecond
+	rotateWait  = 1200 * time.Millisecond // for each call of the store
+)
+
 // rotate writes the session's next version. store.ErrNotFound: it ended meanwhile.
-// store.ErrStale: it was rotated by somebody else.
+// store.ErrStale: it was rotated by somebody else. If ctx has ended, or is too near its end
+// for the answer to arrive, nothing is written; once the write has begun it is seen through
+// without regard to ctx, since a write that is given up may take effect all the same. To
+// answer then that it did not would have the owner use a dead token again and be taken for
+// a thief.
+//
+// For the same reason a write whose outcome is not known is written again: it is the same
+// version, so it takes effect once, and if it did before, the session holds our hash.
+// Only if the store is away for all that time does the outcome stay unknown.
 func (s *Service) rotate(ctx context.Context, id string, version store.Version, ses session) error {
 	body, err := encode(ses)
 	if err != nil {
 		return err
 	}
-	err = s.store.Put(ctx, tableSessions, store.Document{ID: id, Version: version.Next(), Body: body})
-	var conflict *store.ConflictError
-	switch {
-	case errors.As(err, &conflict) && conflict.Deleted:
-		return store.ErrNotFound
-	case errors.Is(err, store.ErrUnavailable):
-		// It may have been written all the same. To answer that it was not would have the
-		// owner use a dead token again and be taken for a thief.
-		if have, _, again := s.getSession(ctx, id); again == nil && have.SecretHash == ses.SecretHash {
-			return nil
-		}
+	if err := ctx.Err(); err != nil {
+		return err
 	}
-	return err
+	if end, ok := ctx.Deadline(); ok && time.Until(end) < rotateWait {
+		return context.DeadlineExceeded
+	}
+	ctx = context.WithoutCancel(ctx)
+	for try := 1; ; try++ {
+		err := s.putSession(ctx, store.Document{ID: id, Version: version.Next(), Body: body})
+		var conflict *store.ConflictError
+		switch {
+		case errors.As(err, &conflict) && conflict.Deleted:
+			return store.ErrNotFound
+		case errors.Is(err, store.ErrStale): // by somebody else, or by a try whose answer was lost
+			live, cancel := context.WithTimeout(ctx, rotateWait)
+			defer cancel()
+			switch have, _, again := s.getSession(live, id); {
+			case again != nil:
+				return again
+			case have.SecretHash == ses.SecretHash:
+				return nil
+			}
+			return err
+		case !transient(err) || try == rotateTries:
+			return err
+		}
+		pause(ctx, rotatePause)
+	}
+}
+
+func (s *Service) putSession(ctx context.Context, doc store.Document) error {
+	ctx, cancel := context.WithTimeout(ctx, rotateWait)
+	defer cancel()
+	return s.store.Put(ctx, tableSessions, doc)
 }
 
 // reused ends a session of whose token there are two holders.

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
+	"runtime/debug"
 	"strings"
 	"sync"
 	"time"
@@ -56,7 +58,7 @@ type Catalog struct {
 
 	cache  *lru.Cache[string, answer] // by track id
 	flight singleflight.Group         // by track id
-	places chan struct{}              // one token per resolution under way
+	places *places
 
 	base   context.Context // ends at Close
 	stop   context.CancelFunc
@@ -119,7 +121,7 @@ func NewFrom(cfg Config, sources ...Source) (*Catalog, error) {
 		cfg:     cfg,
 		sources: sources,
 		cache:   cache,
-		places:  make(chan struct{}, cfg.Parallel),
+		places:  newPlaces(cfg.Parallel),
 		base:    base,
 		stop:    stop,
 	}, nil
@@ -222,13 +224,18 @@ func (c *Catalog) begin() bool {
 func (c *Catalog) fetch(source Source, ref, id string) (Track, error) {
 	ctx, cancel := context.WithTimeout(c.base, c.cfg.Timeout)
 	defer cancel()
-	select {
-	case c.places <- struct{}{}:
-		defer func() { <-c.places }()
-	case <-ctx.Done():
-		return Track{}, c.ended("too many tracks are being looked up")
+	if _, local := source.(Local); !local {
+		var host string
+		if h, ok := source.(Hosted); ok {
+			host = h.Host(ref)
+		}
+		leave, err := c.places.take(ctx, host)
+		if err != nil {
+			return Track{}, c.ended("too many tracks are being looked up")
+		}
+		defer leave()
 	}
-	t, err := source.Resolve(ctx, ref)
+	t, err := ask(ctx, source, ref, id)
 	if err == nil {
 		err = c.check(t, id)
 	}
@@ -243,6 +250,19 @@ func (c *Catalog) fetch(source Source, ref, id string) (Track, error) {
 	}
 	c.cache.Add(id, answer{track: t, expires: time.Now().Add(c.cfg.CacheTTL)})
 	return t, nil
+}
+
+// ask has the source resolve ref. Sources read files that strangers made, and singleflight
+// would end the process over a panic: here it ends one resolution, for good, and is logged
+// as the defect it is, by the track's id alone.
+func ask(ctx context.Context, source Source, ref, id string) (t Track, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			slog.Error("catalog: a source panicked", "source", fmt.Sprintf("%T", source), "track", id, "panic", p, "stack", string(debug.Stack()))
+			t, err = Track{}, fmt.Errorf("%w: it cannot be read", ErrNotMedia)
+		}
+	}()
+	return source.Resolve(ctx, ref)
 }
 
 // bareHash reports whether ref is the id of an address without the address. That it is
@@ -269,16 +289,31 @@ func (c *Catalog) check(t Track, id string) error {
 	return nil
 }
 
-// ResolveAll resolves each of refs, at most Config.Parallel at a time, and returns the
-// outcomes in the order of refs. A text given twice is fetched once.
+// ResolveAll resolves each of refs and returns the outcomes in the order of refs. A text
+// given twice is fetched once. At a time it has at most a quarter of Config.Parallel under
+// way (but one in any case), so that a long list leaves places to others; local sources
+// are not counted and come first.
 func (c *Catalog) ResolveAll(ctx context.Context, refs []string) []Result {
 	out := make([]Result, len(refs))
-	var g errgroup.Group
-	g.SetLimit(c.cfg.Parallel)
+	resolve := func(i int) {
+		t, err := c.Resolve(ctx, refs[i])
+		out[i] = Result{Ref: refs[i], Track: t, Err: err}
+	}
+	var far []int
 	for i, ref := range refs {
+		if s, _, _, ok := c.match(ref); ok {
+			if _, local := s.(Local); !local {
+				far = append(far, i)
+				continue
+			}
+		}
+		resolve(i)
+	}
+	var g errgroup.Group
+	g.SetLimit(max(1, c.cfg.Parallel/4))
+	for _, i := range far {
 		g.Go(func() error {
-			t, err := c.Resolve(ctx, ref)
-			out[i] = Result{Ref: ref, Track: t, Err: err}
+			resolve(i)
 			return nil
 		})
 	}

@@ -175,7 +175,7 @@ func TestResolveAllKeepsOrderWithinBounds(t *testing.T) {
 			return track(ref), nil
 		}}
 		cfg := catalog.DefaultConfig()
-		cfg.Parallel = 3
+		cfg.Parallel = 12
 		c := newFrom(t, cfg, s)
 		var refs []string
 		for i := range 20 {
@@ -194,7 +194,7 @@ func TestResolveAllKeepsOrderWithinBounds(t *testing.T) {
 			}
 		}
 		if n := s.most.Load(); n != 3 {
-			t.Errorf("%d at once, want 3", n)
+			t.Errorf("%d at once, want a quarter of 12", n)
 		}
 		if n := s.calls.Load(); n != 20 {
 			t.Errorf("%d fetches for 20 tracks", n)

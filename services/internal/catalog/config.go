@@ -13,7 +13,9 @@ import (
 type Config struct {
 	// Timeout bounds one resolution, waiting for a free place included. Default 15 s.
 	Timeout time.Duration `koanf:"timeout"`
-	// Parallel bounds the resolutions under way at once in this process. Default 8.
+	// Parallel bounds the resolutions under way at once in this process: its places.
+	// Demo tracks take none. One list of tracks has at most a quarter of the places at
+	// a time (but one in any case), and one host has at most two. Default 8.
 	Parallel int `koanf:"parallel"`
 	// CacheSize bounds the answers remembered, tracks and refusals together; the least
 	// recently used goes first. Default 4096.

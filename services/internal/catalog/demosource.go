@@ -16,6 +16,9 @@ type demoSource struct {
 	path    string
 }
 
+// Local implements Local.
+func (s *demoSource) Local() {}
+
 func (s *demoSource) Match(ref string) (string, bool) {
 	if len(ref) <= len(demoPrefix) || !strings.EqualFold(ref[:len(demoPrefix)], demoPrefix) {
 		return "", false

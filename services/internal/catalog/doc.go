@@ -31,13 +31,16 @@
 //
 // The number of tracks and refusals remembered (least recently used goes first), how
 // long they are, the number of resolutions under way (the next one waits for a place
-// until its time is up, then ErrUnavailable), the time of each one, the bytes read of
-// each file, and the number of redirects.
+// until its time is up, then ErrUnavailable), how many of those may be on one host or for
+// one list of tracks (see places.go and ResolveAll), the time of each one, the bytes read
+// of each file, and the number of redirects.
 //
 // # Files on other people's servers
 //
 // The server fetches what a stranger typed, so it must not become a way into the
 // network it stands in. Addresses are checked when the connection is made, on the
 // resolved IP address, for every redirect anew (see guard.go): a name that first
-// resolves to a public address and then to a private one gets nowhere.
+// resolves to a public address and then to a private one gets nowhere. A name that is
+// not permitted and one that does not exist are answered alike, so that nobody can ask
+// the server which names its network knows.
 package catalog

@@ -13,7 +13,8 @@ var (
 	// Final.
 	ErrUnknown = errors.New("unknown track")
 	// ErrForbiddenAddress: the address leads to a private, loopback, link-local or
-	// otherwise special network, or is of a form that is never followed. Final.
+	// otherwise special network, or to no host at all, or is of a form that is never
+	// followed. Final.
 	ErrForbiddenAddress = errors.New("address not allowed")
 	// ErrTooLarge: the file, its length, or what has to be read of it to learn its
 	// length is over a limit. Final.

@@ -120,9 +120,10 @@ func newGuardedClient(cfg URLConfig) *http.Client {
 	}
 }
 
-// errForbidden says no more than that: which address a name leads to is nobody's
-// business.
-var errForbidden = fmt.Errorf("%w: it leads to a private or special network; the operator can allow those with catalog.url.allow_private", ErrForbiddenAddress)
+// errForbidden says no more than that: which address a name leads to, and whether it leads
+// to any, is nobody's business. A different answer for names that do not exist would tell
+// which names there are in the private network.
+var errForbidden = fmt.Errorf("%w: there is no such host on the public internet; the operator can allow private networks with catalog.url.allow_private", ErrForbiddenAddress)
 
 // followable reports whether an address is of a form that is ever fetched.
 func followable(u *url.URL) error {
@@ -138,7 +139,7 @@ func followable(u *url.URL) error {
 }
 
 // explain turns an error of the HTTP client into one of this package, without the
-// addresses in it.
+// addresses in it. A name that does not exist is answered like one that is not permitted.
 func explain(err error) error {
 	var (
 		dns *net.DNSError
@@ -153,7 +154,7 @@ func explain(err error) error {
 		}
 		return err
 	case errors.As(err, &dns) && dns.IsNotFound:
-		return fmt.Errorf("%w: there is no such host", ErrUnknown)
+		return errForbidden
 	case errors.Is(err, context.DeadlineExceeded):
 		return fmt.Errorf("%w: its server took too long", ErrUnavailable)
 	}

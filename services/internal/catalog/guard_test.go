@@ -2,7 +2,9 @@ package catalog
 
 import (
 	"errors"
+	"net"
 	"net/netip"
+	"net/url"
 	"testing"
 )
 
@@ -31,6 +33,30 @@ func TestPermitted(t *testing.T) {
 	}
 	if permitted(netip.Addr{}, true) {
 		t.Error("no address is permitted")
+	}
+}
+
+// What is said of a name that leads into the private network and of one that leads nowhere
+// must not tell the two apart.
+func TestForbiddenAndMissingNamesAreAnsweredAlike(t *testing.T) {
+	missing := &net.DNSError{Err: "no such host", Name: "db.internal.example", IsNotFound: true}
+	wrap := func(err error) error {
+		return &url.Error{Op: "Get", URL: "http://db.internal.example/", Err: &net.OpError{Op: "dial", Net: "tcp", Err: err}}
+	}
+	a, b := explain(wrap(missing)), explain(wrap(errForbidden))
+	if a != b || !errors.Is(a, ErrForbiddenAddress) {
+		t.Errorf("%v; %v", a, b)
+	}
+	if !lasting(a) || !lasting(b) {
+		t.Error("only one of them is remembered")
+	}
+	for _, kind := range []error{
+		&net.DNSError{Err: "server misbehaving", Name: "x", IsTemporary: true},
+		&net.DNSError{Err: "i/o timeout", Name: "x", IsTimeout: true},
+	} {
+		if err := explain(wrap(kind)); !errors.Is(err, ErrUnavailable) {
+			t.Errorf("%v: %v", kind, err)
+		}
 	}
 }
 

@@ -47,6 +47,18 @@ func (s *urlSource) Match(ref string) (string, bool) {
 	return urlID(u), true
 }
 
+// Host implements Hosted. Redirects may lead elsewhere; who answers first is counted.
+func (s *urlSource) Host(ref string) string {
+	if isURLID(ref) {
+		return ""
+	}
+	u, err := normalise(ref)
+	if err != nil {
+		return ""
+	}
+	return strings.TrimSuffix(u.Hostname(), ".")
+}
+
 func (s *urlSource) Resolve(ctx context.Context, ref string) (Track, error) {
 	if isURLID(ref) {
 		return Track{}, fmt.Errorf("%w: it is not remembered any more; give its address", ErrUnknown)

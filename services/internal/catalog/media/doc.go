@@ -14,7 +14,7 @@
 //	WebM, Matroska the segment information
 //
 // Lengths are one number at a known place in each of these, so they are read here.
-// Tags come in many dialects and character sets; for them there is
+// The tags of MP3 and MP4 come in many dialects and character sets; for them there is
 // github.com/dhowden/tag. A file's tags are a courtesy: when they are missing or broken
 // the file still has its length.
 //

@@ -116,9 +116,10 @@ func (f file) bytes(at int64, n int) ([]byte, error) {
 	return b, nil
 }
 
-// upTo reads n bytes at an offset, or fewer at the file's end.
+// upTo reads n bytes at an offset, or fewer at the file's end. An offset outside the file
+// and an n below zero are ErrFormat: both come from what a file says of itself.
 func (f file) upTo(at int64, n int) ([]byte, error) {
-	if at < 0 || at > f.size {
+	if n < 0 || at < 0 || at > f.size {
 		return nil, fmt.Errorf("%w: it points outside itself", ErrFormat)
 	}
 	b := make([]byte, min(int64(n), f.size-at))

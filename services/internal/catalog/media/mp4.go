@@ -13,7 +13,8 @@ type box struct {
 	from, to int64 // its content
 }
 
-// boxes calls visit for each box between two offsets, until it returns false.
+// boxes calls visit for each box between two offsets, until it returns false. The
+// content of a box is within those two.
 func (f file) boxes(from, to int64, visit func(box) (bool, error)) error {
 	for n := 0; from+8 <= to && n < mp4Boxes; n++ {
 		h, err := f.upTo(from, 16)
@@ -39,6 +40,9 @@ func (f file) boxes(from, to int64, visit func(box) (bool, error)) error {
 		end := to
 		if size < to-from {
 			end = from + size
+		}
+		if from+head > end {
+			return fmt.Errorf("%w: a box that reaches out of the one it is in", ErrFormat)
 		}
 		more, err := visit(box{string(h[4:8]), from + head, end})
 		if err != nil || !more {

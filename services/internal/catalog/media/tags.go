@@ -7,12 +7,11 @@ import (
 	"github.com/dhowden/tag"
 )
 
-// readTags fills in title and artist from the tags of an MP3, FLAC or Ogg file. Like
-// all tags they are a courtesy: whatever goes wrong leaves them as they are. The reader
-// of tags meets files from anywhere, and a panic in it is one more way of having none.
+// readTags fills in title and artist from the tags of an MP3 file. Like all tags they
+// are a courtesy: whatever goes wrong leaves them as they are. The reader of tags meets
+// files from anywhere, and a panic in it is one more way of having none.
 func readTags(f file, info *Info) {
-	switch info.Kind {
-	case "mp3", "flac", "ogg":
+	if info.Kind == "mp3" {
 		defer func() { _ = recover() }()
 		use(info)(tag.ReadFrom(io.NewSectionReader(f.r, 0, f.size)))
 	}

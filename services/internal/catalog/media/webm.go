@@ -19,7 +19,8 @@ const (
 	ebmlText     = 1 << 10 // longest title read
 )
 
-// elements calls visit for each element between two offsets, until it returns false.
+// elements calls visit for each element between two offsets, until it returns false. The
+// offsets that visit gets are in order and within those two.
 func (f file) elements(from, to int64, visit func(id uint64, from, to int64) (bool, error)) error {
 	for n := 0; from < to && n < ebmlElements; n++ {
 		h, err := f.upTo(from, 12)
@@ -31,9 +32,11 @@ func (f file) elements(from, to int64, visit func(id uint64, from, to int64) (bo
 		if k == 0 || k > 4 || m == 0 {
 			return fmt.Errorf("%w: a broken element", ErrFormat)
 		}
-		from += int64(k + m)
+		if from += int64(k + m); from > to {
+			return fmt.Errorf("%w: an element that reaches out of the one it is in", ErrFormat)
+		}
 		end := to
-		if unknown := size == 1<<(7*m)-1; !unknown && size < uint64(max(0, to-from)) {
+		if unknown := size == 1<<(7*m)-1; !unknown && size < uint64(to-from) {
 			end = from + int64(size)
 		}
 		more, err := visit(id, from, end)

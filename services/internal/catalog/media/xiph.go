@@ -24,7 +24,9 @@ func flac(f file) (Info, error) {
 	if !ok {
 		return Info{}, fmt.Errorf("%w: a FLAC file without stream information", ErrFormat)
 	}
-	return Info{Kind: "flac", Duration: span(samples, rate)}, nil
+	info := Info{Kind: "flac", Duration: span(samples, rate)}
+	flacTags(f, start+4, &info)
+	return info, nil
 }
 
 // streamInfo reads a metadata block that should be FLAC's stream information.
@@ -76,7 +78,9 @@ func ogg(f file) (Info, error) {
 		}
 		if i+oggHeader <= len(tail) && bytes.Equal(tail[i+14:i+18], serial) {
 			if pos := int64(binary.LittleEndian.Uint64(tail[i+6:])); pos > 0 {
-				return Info{Kind: "ogg", Duration: span(float64(pos)-skip, rate)}, nil
+				info := Info{Kind: "ogg", Duration: span(float64(pos)-skip, rate)}
+				oggTags(f, serial, &info)
+				return info, nil
 			}
 		}
 		end = i
