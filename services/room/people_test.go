@@ -250,7 +250,9 @@ func TestModeration(t *testing.T) {
 	scenario(t, "the creator edits what each role may do", func(w *world) {
 		w.open(tracks("a", "b"))
 		w.ok("ben", "join")
-		grant := func(role string, verbs ...string) body { return body{"role": role, "verbs": append([]string{}, verbs...)} }
+		grant := func(role string, verbs ...string) body {
+			return body{"role": role, "verbs": append([]string{}, verbs...)}
+		}
 		w.no(subjects.CodeForbidden, "ben", "setGrants", grant("member", "play"))
 		w.no(subjects.CodeInvalid, "ana", "setGrants", grant("creator", "play"))
 		w.no(subjects.CodeInvalid, "ana", "setGrants", grant("king", "play"))

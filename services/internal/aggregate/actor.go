@@ -146,7 +146,7 @@ func (a *actor[S, C, E]) retire(before time.Time) bool {
 	if a.running || a.waiting > 0 || len(a.queue) > 0 {
 		return false
 	}
-	if !before.IsZero() && (a.alarm.owed || a.lastUse.After(before)) {
+	if !before.IsZero() && (a.alarm.owed || a.alarm.timer != nil || a.lastUse.After(before)) {
 		return false
 	}
 	a.retired = true
@@ -273,7 +273,7 @@ func (a *actor[S, C, E]) refuseAll(items []*item[C], r *subjects.Refusal) {
 
 func (a *actor[S, C, E]) answer(it *item[C], ans subjects.Answer) {
 	if it.own {
-		a.woken(ans)
+		a.woken()
 	}
 	a.e.answer(it, ans)
 }

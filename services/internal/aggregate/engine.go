@@ -39,6 +39,10 @@ type Options struct {
 	Resolve time.Duration
 	// Idle is how long an aggregate stays awake with nothing to do. Default 30 s.
 	Idle time.Duration
+	// StayUp is how far ahead an aggregate's timer may lie for it to stay awake until
+	// then, so that the timer is exact; one that wakes for its timer is up to a second
+	// late. When there are too many awake, those go to sleep too. Default 15 min.
+	StayUp time.Duration
 	// SnapshotEvery is how many commits lie between two snapshots. Default 200.
 	SnapshotEvery int
 }
@@ -64,6 +68,7 @@ func (o Options) withDefaults() Options {
 	defD(&o.PrepareTimeout, 15*time.Second)
 	defD(&o.Resolve, 10*time.Second)
 	defD(&o.Idle, 30*time.Second)
+	defD(&o.StayUp, 15*time.Minute)
 	if o.Now == nil {
 		o.Now = time.Now
 	}

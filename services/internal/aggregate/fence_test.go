@@ -1,6 +1,7 @@
 package aggregate_test
 
 import (
+	"sync"
 	"testing"
 	"time"
 
@@ -228,14 +229,25 @@ func TestWhatIsRefusedOnARepeatCannotBeStoredLaterByAnotherOwner(t *testing.T) {
 		t.Run(verb, func(t *testing.T) {
 			virtual(t, func(r *rig) {
 				gate := &aggregatetest.Gate{Journal: r.j}
+				cmd := newCommand()
+				var once sync.Once
+				r.m.OnDecide = func(_ *aggregatetest.TallyState, call aggregate.Call) error {
+					if call.Command == cmd {
+						once.Do(gate.Freeze)
+					}
+					return nil
+				}
 				one, two := r.engine(aggregate.Options{}, gate), r.engine(aggregate.Options{})
-				r.give(one, "a", "user_1", "add", body{N: 1}).ok()
-				gate.Freeze()
-				began := time.Now()
+				r.j.Delay = time.Second
+				first := r.give(one, "a", "user_1", "add", body{N: 1})
+				time.Sleep(3500 * time.Millisecond) // it was loaded, and is being appended
 				// One takes both into a batch, in which the second is fine, and freezes before
 				// the batch is stored.
 				under := r.give(one, "a", "user_2", "add", body{N: 5})
-				p := r.give(one, "a", "user_1", verb, body{N: 5}, stale(func() bool { return time.Since(began) > honoured }))
+				began := time.Now()
+				p := r.repeat(one, "a", "user_1", verb, cmd, body{N: 5}, stale(func() bool { return time.Since(began) > honoured }))
+				first.ok()
+				r.j.Delay = 0
 				time.Sleep(attempt)
 				// Its sender asks again and is told that it cannot be.
 				answer := r.repeat(two, "a", "user_1", verb, p.cmd, body{N: 5}, again).wait()

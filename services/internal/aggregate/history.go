@@ -24,7 +24,7 @@ func LoadAsOf[S, E any](ctx context.Context, j Journal, fold Fold[S, E], id stri
 		}
 		c, err := subjects.DecodeCommit(e.Data)
 		if err != nil {
-			return fmt.Errorf("%w: %s at %d: %w", ErrBrokenLog, id, e.Seq, err)
+			return nil // no commit; see tail
 		}
 		return apply(fold, f, e.Seq, &c)
 	})
@@ -61,11 +61,11 @@ func Tail(ctx context.Context, b *bus.Bus, service, id string, follow bool, f fu
 	defer t.Stop()
 	for {
 		err := j.Read(ctx, id, next, func(e Entry) error {
+			next = e.Seq + 1
 			c, err := subjects.DecodeCommit(e.Data)
 			if err != nil {
-				return fmt.Errorf("%w: %s at %d: %w", ErrBrokenLog, id, e.Seq, err)
+				return nil // no commit; see tail
 			}
-			next = e.Seq + 1
 			return f(e.Seq, c)
 		})
 		if err != nil && (!follow || !errors.Is(err, ErrUnavailable)) {

@@ -34,6 +34,7 @@ type Host[S, C, E any] struct {
 	log     *slog.Logger
 	now     func() time.Time
 
+	unhook func()
 	quit   chan struct{}
 	wg     sync.WaitGroup
 	queues sync.WaitGroup // a queue ends when the engine has answered what it took
@@ -66,6 +67,7 @@ func StartHost[S, C, E any](ctx context.Context, b *bus.Bus, m Machine[S, C, E],
 	}
 	h.members = mem
 	h.engine = NewEngine(m, NewJournal(b, h.service), opt)
+	h.unhook = b.OnReconnect(mem.reconnected)
 	h.rebalance()
 	h.wg.Go(h.run)
 	return h, nil
@@ -107,8 +109,9 @@ func (h *Host[S, C, E]) rebalance() {
 	for p := range want {
 		part := h.owned[p]
 		if part != nil && part.lease != now {
-			// This process stood still, and another may have carried the queue on. What it
-			// had taken from there is given up; what is left comes again.
+			// This process stood still or was cut off: another may have carried the queue
+			// on, and what the server had handed out may be lost. What was taken from there
+			// is given up; what is left comes again, in its order.
 			part.queue.close()
 			part.lease, part.queue = now, h.startQueue(p, now)
 		}
@@ -201,6 +204,7 @@ func (h *Host[S, C, E]) ask(m *nats.Msg) {
 // heard is answered or ctx ends.
 func (h *Host[S, C, E]) Stop(ctx context.Context) error {
 	close(h.quit)
+	h.unhook()
 	h.members.leave()
 	h.mu.Lock()
 	h.stopped = true

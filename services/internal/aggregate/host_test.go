@@ -208,7 +208,7 @@ func TestReplicasShareThePartitionsAndTakeOver(t *testing.T) {
 func TestTimersRingWhileTheOwnerLivesAndAfterItSlept(t *testing.T) {
 	t.Parallel()
 	b := startBus(t)
-	startHost(t, b, aggregatetest.Tally{Name: "tally"}, "one", aggregate.Options{Idle: 200 * time.Millisecond})
+	startHost(t, b, aggregatetest.Tally{Name: "tally"}, "one", aggregate.Options{Idle: 200 * time.Millisecond, StayUp: time.Second})
 	j := aggregate.NewJournal(b, "tally")
 	for id, wait := range map[string]time.Duration{"soon": 300 * time.Millisecond, "asleep": 2500 * time.Millisecond} {
 		at := time.Now().Add(wait).UnixMilli()

@@ -83,14 +83,16 @@ func joinMembers(ctx context.Context, b *bus.Bus, service, self string, log *slo
 	return m, nil
 }
 
-func (m *members) tell(n leaseNews) {
+// tell reports whether the news went out.
+func (m *members) tell(n leaseNews) bool {
 	data, err := json.Marshal(n)
-	if err != nil {
-		return
+	if err == nil {
+		err = m.bus.Conn().Publish(m.subject, data)
 	}
-	if err := m.bus.Conn().Publish(m.subject, data); err != nil {
+	if err != nil {
 		m.log.Warn("lease not renewed", "err", err)
 	}
+	return err == nil
 }
 
 func (m *members) hear(msg *nats.Msg) {
@@ -130,8 +132,7 @@ func (m *members) run() {
 			return
 		case <-t.C:
 		}
-		m.tell(leaseNews{Replica: m.self})
-		if m.renew(time.Now()) {
+		if m.tell(leaseNews{Replica: m.self}) && m.renew(time.Now()) {
 			m.note()
 		}
 	}
@@ -145,8 +146,7 @@ func (m *members) renew(now time.Time) (changed bool) {
 	stood := now.Sub(m.told) > leaseGap
 	m.told = now
 	if stood {
-		m.held++
-		m.since = now
+		m.lapse(now)
 		changed = true
 	}
 	for r, at := range m.seen {
@@ -160,6 +160,21 @@ func (m *members) renew(now time.Time) (changed bool) {
 		}
 	}
 	return changed
+}
+
+// lapse begins a new lease: the old one may have ended unnoticed. m.mu is held.
+func (m *members) lapse(now time.Time) {
+	m.held++
+	m.since = now
+}
+
+// reconnected takes the lease for lost: others have not heard of this process meanwhile,
+// and what the server had sent it may never have arrived.
+func (m *members) reconnected() {
+	m.mu.Lock()
+	m.lapse(time.Now())
+	m.mu.Unlock()
+	m.note()
 }
 
 // lease gives the present lease. It is settled once there was time to hear who else is

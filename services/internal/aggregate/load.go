@@ -137,10 +137,14 @@ func fromSnapshot[S, E any](ctx context.Context, j Journal, fold Fold[S, E], f *
 	first := true
 	snapshotEpoch := f.Epoch
 	return tail(ctx, j, f.ID, f.Seq+1, head.Seq, func(e Entry, c *subjects.Commit) error {
-		if first && (c.Rev != f.Rev+1 || c.Epoch != snapshotEpoch) {
+		if first && c != nil && (c.Rev != f.Rev+1 || c.Epoch != snapshotEpoch) {
 			return errForeignSnapshot
 		}
-		first = false
+		first = first && c == nil
+		if c == nil {
+			f.Seq = e.Seq
+			return nil
+		}
 		return apply(fold, f, e.Seq, c)
 	}, func() uint64 { return f.Seq })
 }
@@ -151,18 +155,24 @@ func catchUp[S, E any](ctx context.Context, j Journal, fold Fold[S, E], f *Folde
 		return nil
 	}
 	return tail(ctx, j, f.ID, f.Seq+1, upTo, func(e Entry, c *subjects.Commit) error {
+		if c == nil {
+			f.Seq = e.Seq
+			return nil
+		}
 		return apply(fold, f, e.Seq, c)
 	}, func() uint64 { return f.Seq })
 }
 
 // tail reads commits from a sequence on until at least upTo was seen, asking again for a
-// moment when a lagging replica answered.
+// moment when a lagging replica answered. f gets nil for an entry that is no commit:
+// somebody who could write to the log has, and it must not harm the aggregate. Only its
+// sequence counts. That no commit is missing is seen by the revisions.
 func tail(ctx context.Context, j Journal, id string, from, upTo uint64, f func(Entry, *subjects.Commit) error, at func() uint64) error {
 	for try := 1; ; try++ {
 		err := j.Read(ctx, id, from, func(e Entry) error {
 			c, err := subjects.DecodeCommit(e.Data)
 			if err != nil {
-				return fmt.Errorf("%w: %s at %d: %w", ErrBrokenLog, id, e.Seq, err)
+				return f(e, nil)
 			}
 			return f(e, &c)
 		})

@@ -286,12 +286,10 @@ func TestALogThatIsBrokenIsTold(t *testing.T) {
 		return fmt.Appendf(nil, `{"epoch":1,"rev":%d,"at":1,"public":{"events":[%s],"patch":{}}}`, rev, event)
 	}
 	for name, data := range map[string][]byte{
-		"no commit":   []byte("garbage"),
-		"a gap":       commit(3, ""),
-		"a repeat":    commit(1, ""),
-		"bad event":   commit(2, `{"type":"tally.added","by":"u","at":1,"cmd":"c","body":[]}`),
-		"panics":      commit(2, `{"type":"tally.unfoldable","by":"u","at":1,"cmd":"c","body":{}}`),
-		"no revision": []byte(`{}`),
+		"a gap":     commit(3, ""),
+		"a repeat":  commit(1, ""),
+		"bad event": commit(2, `{"type":"tally.added","by":"u","at":1,"cmd":"c","body":[]}`),
+		"panics":    commit(2, `{"type":"tally.unfoldable","by":"u","at":1,"cmd":"c","body":{}}`),
 	} {
 		t.Run(name, func(t *testing.T) {
 			virtual(t, func(r *rig) {
@@ -306,6 +304,29 @@ func TestALogThatIsBrokenIsTold(t *testing.T) {
 			})
 		})
 	}
+}
+
+func TestWhatIsNoCommitDoesNotHarmALog(t *testing.T) {
+	virtual(t, func(r *rig) {
+		e := r.engine(aggregate.Options{SnapshotEvery: 3})
+		total := int64(0)
+		for i, data := range []string{"garbage", "", "{}", `{"stream":"COMMANDS","seq":5}`, "\x00\xff", `[]`} {
+			r.give(e, "a", "user_1", "add", body{N: 1}).ok()
+			r.j.Put("a", []byte(data))
+			if i%2 == 1 {
+				r.j.Put("a", []byte(data))
+				r.asleep(e)
+			}
+			a := r.give(e, "a", "user_1", "add", body{N: 1}).ok()
+			total += 2
+			if a.Rev != uint64(total) {
+				t.Fatalf("after %q: revision %d, want %d", data, a.Rev, total)
+			}
+		}
+		if f := r.fold("a"); f.State.Total != total || f.Rev != uint64(total) {
+			t.Fatalf("folded %d at revision %d, want %d", f.State.Total, f.Rev, total)
+		}
+	})
 }
 
 func TestTheLogsTimeNeverRunsBackwards(t *testing.T) {

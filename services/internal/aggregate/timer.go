@@ -31,8 +31,8 @@ type alarm struct {
 	generation uint64
 	// waking is set while a wake is queued or at work.
 	waking bool
-	// owed is set while a wake could not be carried out, or its time is not known because
-	// the state was dropped.
+	// owed is set while the time of the next wake is not known, because the state was
+	// dropped: a wake finds out.
 	owed bool
 	// fired is what the last wake stood for, and pause how long the next one waits if that
 	// was of no use: the same time is due again.
@@ -115,7 +115,7 @@ func (a *actor[S, C, E]) arm() {
 	d := owedPause
 	if !l.owed {
 		d = time.Duration(at-a.now()) * time.Millisecond
-		if d > a.e.opt.Idle*2 {
+		if d > a.e.opt.StayUp {
 			return // asleep by then; the scheduled wake comes through the queue
 		}
 		if d <= 0 && at == l.fired {
@@ -151,12 +151,10 @@ func (a *actor[S, C, E]) fire(generation uint64) {
 	})
 }
 
-// woken notes the answer to the wake that fire queued.
-func (a *actor[S, C, E]) woken(ans subjects.Answer) {
+// woken notes that the wake which fire queued is answered. If it failed, so that the
+// state is gone, arm sees to another.
+func (a *actor[S, C, E]) woken() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.alarm.waking = false
-	if ans.Refusal != nil && !ans.Refusal.Code.Final() {
-		a.alarm.owed = true
-	}
 }

@@ -203,9 +203,25 @@ func TestAWakeThatFailsIsOwed(t *testing.T) {
 	})
 }
 
-func TestIdleAggregatesSleepAndWake(t *testing.T) {
+func TestAnAggregateStaysUpForANearTimer(t *testing.T) {
 	virtual(t, func(r *rig) {
 		e := r.engine(aggregate.Options{Idle: 10 * time.Second})
+		r.deliver(func() *tallyEngine { return e }, 0)
+		at := in(5*time.Minute) + 137
+		r.give(e, "a", "user_1", "ring", body{At: at}).ok()
+		time.Sleep(6 * time.Minute)
+		if rang := r.rings("a"); len(rang) != 1 || rang[0] != at {
+			t.Errorf("due at %d, rang at %v", at, rang)
+		}
+		if live := e.Stats().Live; live != 0 {
+			t.Errorf("%d awake with no timer left", live)
+		}
+	})
+}
+
+func TestIdleAggregatesSleepAndWake(t *testing.T) {
+	virtual(t, func(r *rig) {
+		e := r.engine(aggregate.Options{Idle: 10 * time.Second, StayUp: time.Minute})
 		count := r.deliver(func() *tallyEngine { return e }, 0)
 		at := in(5 * time.Minute)
 		for i := range 50 {

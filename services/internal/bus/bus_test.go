@@ -346,3 +346,24 @@ func TestALargeDeadLetterKeepsItsBeginning(t *testing.T) {
 		t.Fatalf("%d bytes, %v", len(e.Data), err)
 	}
 }
+
+func TestStartingLeavesNothingInTheQueue(t *testing.T) {
+	cfg := config(t)
+	for range 3 {
+		b, err := bus.Start(t.Context(), cfg, []string{"toy"}, slog.New(slog.DiscardHandler))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := b.Check(t.Context()); err != nil {
+			t.Error(err)
+		}
+		if err := b.Ready(t.Context()); err != nil {
+			t.Error(err)
+		}
+		s, err := b.StreamState(t.Context(), subjects.StreamCommands)
+		if err != nil || s.LastSeq != 0 {
+			t.Errorf("%+v, %v", s, err)
+		}
+		b.Close(t.Context())
+	}
+}

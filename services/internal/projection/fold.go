@@ -87,7 +87,8 @@ func catchUp[S, E any](ctx context.Context, j aggregate.Journal, fold aggregate.
 	err := j.Read(ctx, f.ID, f.Seq+1, func(e aggregate.Entry) error {
 		c, err := subjects.DecodeCommit(e.Data)
 		if err != nil {
-			return fmt.Errorf("%w: %w", ErrUndecodable, err)
+			f.Seq = e.Seq // no commit, and no part of the log
+			return nil
 		}
 		return apply(fold, f, e.Seq, &c, nil)
 	})

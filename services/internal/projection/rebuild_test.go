@@ -145,7 +145,8 @@ func TestRebuildTellsOfBrokenAggregates(t *testing.T) {
 	newer := boxFold{version: 2}
 	w.commit("b2", odd("box.shaken"))
 	r, err := w.rebuild(newer, projection.RebuildOptions{})
-	if !errors.Is(err, projection.ErrIncomplete) || r.BrokenCount != 4 || !slices.Equal(r.Broken, []string{"b0", "b1", "b2", "nobody"}) || r.Deleted != 0 {
+	// What is no commit does no harm; an event that nobody can fold does.
+	if !errors.Is(err, projection.ErrIncomplete) || r.BrokenCount != 1 || !slices.Equal(r.Broken, []string{"b2"}) || r.Deleted != 0 {
 		t.Fatalf("%+v, %v", r, err)
 	}
 	after := w.have()

@@ -72,8 +72,13 @@ func (w *rebuilder[S, E]) entry(ctx context.Context, e bus.Entry) error {
 	}
 	f, ok := w.folds.Get(id)
 	c, err := subjects.DecodeCommit(e.Data)
+	if err != nil {
+		if ok { // no commit, and no part of the log
+			f.Seq = e.Seq
+		}
+		return nil
+	}
 	switch {
-	case err != nil:
 	case !ok && c.Rev == 1:
 		f = &aggregate.Folded[S]{ID: id, State: w.spec.Fold.New(id)}
 		w.folds.Add(id, f)
@@ -82,10 +87,7 @@ func (w *rebuilder[S, E]) entry(ctx context.Context, e bus.Entry) error {
 	case c.Rev <= f.Rev: // the log lost its tail once, and this is what came instead
 		return w.load(ctx, id)
 	}
-	if err == nil {
-		err = apply(w.spec.Fold, f, e.Seq, &c, nil)
-	}
-	if err != nil {
+	if err := apply(w.spec.Fold, f, e.Seq, &c, nil); err != nil {
 		w.giveUp(id, err)
 	}
 	return nil
