@@ -60,6 +60,7 @@ func Start(ctx context.Context, d Deps) (*Service, error) {
 	claims := &Claims{Store: d.Store, Nicknames: nicknames{d.Bus}, Rooms: created{journal}, Now: d.Bus.Clock().Now}
 	opt := d.Options
 	opt.Log = d.Log
+	opt.AskOnly = func(verb string) bool { return verb == subjects.VerbPosition } // coordinates
 	s := &Service{}
 	host, err := aggregate.StartHost(ctx, d.Bus, New(d.Tracks, claims), d.Replica, opt)
 	if err != nil {

@@ -43,6 +43,9 @@ type Options struct {
 	// then, so that the timer is exact; one that wakes for its timer is up to a second
 	// late. When there are too many awake, those go to sleep too. Default 15 min.
 	StayUp time.Duration
+	// AskOnly reports the verbs that a Host does not take from the queue: what they carry
+	// is not to be kept anywhere. Nil: none.
+	AskOnly func(verb string) bool
 	// SnapshotEvery is how many commits lie between two snapshots. Default 200.
 	SnapshotEvery int
 }

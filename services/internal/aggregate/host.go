@@ -34,10 +34,11 @@ type Host[S, C, E any] struct {
 	log     *slog.Logger
 	now     func() time.Time
 
-	unhook func()
-	quit   chan struct{}
-	wg     sync.WaitGroup
-	queues sync.WaitGroup // a queue ends when the engine has answered what it took
+	askOnly func(verb string) bool
+	unhook  func()
+	quit    chan struct{}
+	wg      sync.WaitGroup
+	queues  sync.WaitGroup // a queue ends when the engine has answered what it took
 
 	mu      sync.Mutex
 	owned   map[int]*partition
@@ -65,7 +66,7 @@ func StartHost[S, C, E any](ctx context.Context, b *bus.Bus, m Machine[S, C, E],
 	if err != nil {
 		return nil, fmt.Errorf("aggregate: join the %s replicas: %w", h.service, err)
 	}
-	h.members = mem
+	h.members, h.askOnly = mem, opt.AskOnly
 	h.engine = NewEngine(m, NewJournal(b, h.service), opt)
 	h.unhook = b.OnReconnect(mem.reconnected)
 	h.rebalance()
@@ -148,7 +149,7 @@ func (h *Host[S, C, E]) acquire(p int, l lease) (*partition, error) {
 
 func (h *Host[S, C, E]) startQueue(p int, l lease) *queue {
 	lapsed := func() bool { return h.members.lapsed(l, p) }
-	q := startQueue(h.bus, h.service, p, h.engine.Submit, lapsed, h.log)
+	q := startQueue(h.bus, h.service, p, h.engine.Submit, lapsed, h.askOnly, h.log)
 	h.queues.Go(q.wait)
 	return q
 }

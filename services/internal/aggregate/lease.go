@@ -34,8 +34,9 @@ const (
 	leaseGap = leaseLife * 2 / 3
 )
 
-// lease numbers the times that this process has held its lease without a gap.
-type lease uint64
+// lease tells the times apart that this process has held its lease without a gap, on one
+// connection: what the server had handed out on another may never have arrived.
+type lease struct{ held, connection uint64 }
 
 // members knows which replicas of a service are live, and so which partitions are whose:
 // the live replica with the highest hash of (replica, partition) owns it. Replicas may
@@ -54,8 +55,8 @@ type members struct {
 	mu    sync.Mutex
 	seen  map[string]time.Time
 	told  time.Time // when the lease was last renewed
-	held  lease
-	since time.Time // when it was taken
+	held  uint64    // counts the gaps
+	since time.Time // the last of them; zero if there was none
 }
 
 func joinMembers(ctx context.Context, b *bus.Bus, service, self string, log *slog.Logger) (*members, error) {
@@ -146,7 +147,8 @@ func (m *members) renew(now time.Time) (changed bool) {
 	stood := now.Sub(m.told) > leaseGap
 	m.told = now
 	if stood {
-		m.lapse(now)
+		m.held++
+		m.since = now
 		changed = true
 	}
 	for r, at := range m.seen {
@@ -162,17 +164,10 @@ func (m *members) renew(now time.Time) (changed bool) {
 	return changed
 }
 
-// lapse begins a new lease: the old one may have ended unnoticed. m.mu is held.
-func (m *members) lapse(now time.Time) {
-	m.held++
-	m.since = now
-}
-
-// reconnected takes the lease for lost: others have not heard of this process meanwhile,
-// and what the server had sent it may never have arrived.
+// reconnected has this process listen again for who is there.
 func (m *members) reconnected() {
 	m.mu.Lock()
-	m.lapse(time.Now())
+	m.since = time.Now()
 	m.mu.Unlock()
 	m.note()
 }
@@ -180,17 +175,21 @@ func (m *members) reconnected() {
 // lease gives the present lease. It is settled once there was time to hear who else is
 // there.
 func (m *members) lease() (l lease, settled bool) {
+	connection := m.bus.Conn().Stats().Reconnects
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return m.held, m.held == 0 || time.Since(m.since) > 2*leaseBeat
+	return lease{m.held, connection}, m.since.IsZero() || time.Since(m.since) > 2*leaseBeat
 }
 
 // lapsed reports whether another replica may have taken over a partition that was owned
 // under l.
 func (m *members) lapsed(l lease, partition int) bool {
+	if m.bus.Conn().Stats().Reconnects != l.connection {
+		return true
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return m.held != l || time.Since(m.told) > leaseGap || !m.best(partition)
+	return m.held != l.held || time.Since(m.told) > leaseGap || !m.best(partition)
 }
 
 // mine gives the partitions that this replica owns, as far as it knows.

@@ -33,6 +33,7 @@ type queue struct {
 	bus       *bus.Bus
 	service   string
 	partition int
+	askOnly   func(verb string) bool // nil: none
 	submit    func(Delivery)
 	lapsed    func() bool
 	log       *slog.Logger
@@ -59,9 +60,9 @@ type queued struct {
 
 // startQueue begins to carry out a partition's queue; lapsed reports whether it may be
 // another owner's by now.
-func startQueue(b *bus.Bus, service string, partition int, submit func(Delivery), lapsed func() bool, log *slog.Logger) *queue {
+func startQueue(b *bus.Bus, service string, partition int, submit func(Delivery), lapsed func() bool, askOnly func(string) bool, log *slog.Logger) *queue {
 	q := &queue{
-		bus: b, service: service, partition: partition, submit: submit, lapsed: lapsed, log: log,
+		bus: b, service: service, partition: partition, submit: submit, lapsed: lapsed, askOnly: askOnly, log: log,
 		lanes: map[laneKey][]*queued{}, flight: map[uint64]struct{}{},
 	}
 	q.ctx, q.cancel = context.WithCancel(context.Background())
@@ -124,6 +125,12 @@ func (q *queue) take(m *bus.Message) {
 		q.bury(m, subjects.Answer{Refusal: asRefusal(err)})
 		return
 	}
+	if q.askOnly != nil && q.askOnly(to.Verb) {
+		// Not even among the dead letters: what it carries is not to be kept.
+		q.reply(m, subjects.Answer{Refusal: subjects.Refuse(subjects.CodeInvalid, "%s is not taken from the queue: ask for it", to.Verb)})
+		q.ack(m)
+		return
+	}
 	it := &queued{m: m, to: to, pause: queueRetryMin, again: m.Seq <= q.before || m.Delivered > 1}
 	key := laneKey{to.ID, to.Principal}
 	q.mu.Lock()
@@ -166,13 +173,11 @@ func (q *queue) answered(it *queued, a subjects.Answer) {
 }
 
 func (q *queue) finish(it *queued, a subjects.Answer) {
-	if a.Refusal != nil && undecodable(a.Refusal.Code) {
+	if undecodable(a) {
 		q.bury(it.m, a)
 	} else {
 		q.reply(it.m, a)
-		if err := it.m.Ack(); err != nil {
-			q.log.Warn("queued command not acknowledged; it will come again", "subject", it.m.Subject, "err", err)
-		}
+		q.ack(it.m)
 	}
 	key := laneKey{it.to.ID, it.to.Principal}
 	q.mu.Lock()
@@ -189,7 +194,19 @@ func (q *queue) finish(it *queued, a subjects.Answer) {
 	}
 }
 
-func undecodable(c subjects.Code) bool {
+func (q *queue) ack(m *bus.Message) {
+	if err := m.Ack(); err != nil {
+		q.log.Warn("queued command not acknowledged; it will come again", "subject", m.Subject, "err", err)
+	}
+}
+
+// undecodable reports whether a command was refused for what it is, and no state was
+// looked at.
+func undecodable(a subjects.Answer) bool {
+	if a.Refusal == nil || a.Rev > 0 {
+		return false
+	}
+	c := a.Refusal.Code
 	return c == subjects.CodeInvalid || c == subjects.CodeUnknownVerb || c == subjects.CodeTooLarge
 }
 

@@ -1,6 +1,7 @@
 package aggregate_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -138,8 +139,35 @@ func TestWhatCannotBeReadIsBuriedWithTheReason(t *testing.T) {
 	if err != nil || to != (subjects.Command{Service: "tally", ID: "a", Verb: "add", Principal: "user_1"}) {
 		t.Errorf("found at %q, %v", m.Header.Get(subjects.HeaderSubject), err)
 	}
-	if reason := m.Header.Get(subjects.HeaderReason); reason == "" || string(m.Data) != string(garbage) {
+	if reason := m.Header.Get(subjects.HeaderReason); reason == "" || !bytes.Equal(m.Data, garbage) {
 		t.Errorf("%q, because %q", m.Data, reason)
+	}
+}
+
+func TestWhatIsOnlyAskedForIsNotKept(t *testing.T) {
+	b := startBus(t)
+	startHost(t, b, aggregatetest.Tally{Name: "tally"}, "one", aggregate.Options{
+		AskOnly: func(verb string) bool { return verb == "ring" },
+	})
+	if a, err := ask(t, b, "a", "user_1", "add", newCommand(), map[string]int{"n": 1}); err != nil || a.Refusal != nil {
+		t.Fatal(a, err)
+	}
+	for verb, raw := range map[string]string{
+		"ring": `{"at":1}`, // asked for only
+		"slow": `{"n":-1}`, // refused for what it is: a dead letter
+	} {
+		to := subjects.Command{Service: "tally", ID: "a", Verb: verb, Principal: "user_1"}
+		if err := b.Send(t.Context(), to, subjects.Envelope{ID: newCommand(), Body: []byte(raw)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	queueEmpty(t, b)
+	s, err := b.StreamState(t.Context(), subjects.StreamDLQ)
+	if err != nil || s.Messages != 1 {
+		t.Errorf("%d dead letters, %v", s.Messages, err)
+	}
+	if f := view(t, aggregate.NewJournal(b, "tally"), "a"); f.Rev != 1 {
+		t.Errorf("revision %d", f.Rev)
 	}
 }
 
