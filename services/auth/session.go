@@ -190,8 +190,9 @@ func (s *Service) rotate(ctx context.Context, id string, version store.Version, 
 			return store.ErrNotFound
 		case errors.Is(err, store.ErrStale): // by somebody else, or by a try whose answer was lost
 			live, cancel := context.WithTimeout(ctx, rotateWait)
-			defer cancel()
-			switch have, _, again := s.getSession(live, id); {
+			have, _, again := s.getSession(live, id)
+			cancel()
+			switch {
 			case again != nil:
 				return again
 			case have.SecretHash == ses.SecretHash:

@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -118,7 +119,10 @@ func (w *person) blind(t *testing.T, room, name string) {
 		_, missing := w.command(nowhere, verb, in)
 		equal(t, w.nickname+": "+verb, codeOf(hidden), subjects.CodeNotFound)
 		equal(t, verb+" in no room", codeOf(missing), subjects.CodeNotFound)
-		a, b := hidden.(*problem), missing.(*problem)
+		var a, b *problem
+		if !errors.As(hidden, &a) || !errors.As(missing, &b) {
+			t.Fatalf("%s: %v, %v", verb, hidden, missing)
+		}
 		equal(t, "what tells a hidden room from none", fmt.Sprint(a.Detail, a.Epoch, a.Rev), fmt.Sprint(b.Detail, b.Epoch, b.Rev))
 	}
 }

@@ -131,7 +131,8 @@ func TestReadingARoomByPage(t *testing.T) {
 	slices.Sort(inside)
 
 	var members []string
-	total, cursor := 0, ""
+	var total int
+	cursor := ""
 	for {
 		var page struct {
 			Total   int `json:"total"`

@@ -46,10 +46,11 @@ func TestARepeatInTheSameBatchGetsTheSameAnswer(t *testing.T) {
 		r.give(e, "a", "user_1", "add", body{N: 1}).ok()
 		other := r.give(e, "a", "user_1", "add", body{N: 1})
 		time.Sleep(time.Millisecond) // its append is under way now
+		var checks []func()
 		for verb, b := range map[string]body{"add": {N: 2}, "take": {N: 100}, "idle": {}} {
 			cmd := newCommand()
 			one, two := r.repeat(e, "a", "user_2", verb, cmd, b), r.repeat(e, "a", "user_2", verb, cmd, b)
-			defer func() {
+			checks = append(checks, func() {
 				a, b := one.wait(), two.wait()
 				if a.Rev != b.Rev || subjects.CodeOf(a.Err()) != subjects.CodeOf(b.Err()) {
 					t.Errorf("%s: %+v and %+v", verb, a, b)
@@ -57,9 +58,12 @@ func TestARepeatInTheSameBatchGetsTheSameAnswer(t *testing.T) {
 				if total := r.fold("a").State.Total; total != 4 {
 					t.Errorf("total is %d", total)
 				}
-			}()
+			})
 		}
 		other.ok()
+		for _, check := range checks {
+			check()
+		}
 	})
 }
 

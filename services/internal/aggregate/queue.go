@@ -23,11 +23,18 @@ const (
 	queueRetryMin = 50 * time.Millisecond
 	queueRetryMax = 5 * time.Second
 	queueReopen   = time.Second
+	// queueCheck is how long nothing comes before the server is asked whether it believes
+	// to have handed something out.
+	queueCheck = 10 * time.Second
 )
 
+// errQueueGap means that the server has handed messages out that did not arrive here: a
+// connection broke, or another replica reads along. Later ones must not overtake them.
+var errQueueGap = errors.New("aggregate: queued commands went astray")
+
 // queue carries out the commands of one partition that wait in the COMMANDS stream. Its
-// consumer begins anew with every owner, so that what an owner left unfinished comes
-// again in the stream's order. One sender's commands to one aggregate go in one after
+// consumer begins anew with every owner, and when a message went astray, so that what is
+// unfinished comes again in the stream's order. One sender's commands to one aggregate go in one after
 // another, each once the one before has its final answer.
 type queue struct {
 	bus       *bus.Bus
@@ -104,12 +111,30 @@ func (q *queue) read() error {
 		return err
 	}
 	q.before = s.LastSeq
-	for {
-		m, err := sub.Next(q.ctx)
+	for handed := uint64(0); ; handed++ {
+		m, err := q.next(sub, handed)
 		if err != nil {
 			return err
 		}
+		if m.Handed != handed+1 {
+			return errQueueGap
+		}
 		q.take(m)
+	}
+}
+
+// next waits for the next message; handed is the number of the last one.
+func (q *queue) next(sub *bus.Subscription, handed uint64) (*bus.Message, error) {
+	for {
+		ctx, cancel := context.WithTimeout(q.ctx, queueCheck)
+		m, err := sub.Next(ctx)
+		cancel()
+		if err == nil || q.ctx.Err() != nil || !errors.Is(err, context.DeadlineExceeded) {
+			return m, err
+		}
+		if n, err := sub.Handed(q.ctx); err != nil || n != handed {
+			return nil, errors.Join(err, errQueueGap)
+		}
 	}
 }
 

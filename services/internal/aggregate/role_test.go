@@ -116,7 +116,7 @@ func startChild(t testing.TB, role, name string, env ...string) (*child, error) 
 		return nil, err
 	}
 	c := &child{name: name, done: make(chan struct{})}
-	c.cmd = exec.Command(exe) //nolint:noctx // it is killed by id, and waited for
+	c.cmd = exec.Command(exe) // it is killed by id, and waited for
 	c.cmd.Env = append(append(os.Environ(), roleEnv+"="+role, nameEnv+"="+name), env...)
 	c.cmd.Stderr = &childLog{t: t, name: name}
 	stdin, err := c.cmd.StdinPipe()

@@ -42,6 +42,10 @@ type Message struct {
 	Pending uint64
 	// Delivered counts the deliveries of this message, from 1.
 	Delivered uint64
+	// Handed counts the messages that the consumer has handed out, this one included, from
+	// 1 when it was made. A reader that misses a number has lost a message, or shares the
+	// consumer with another.
+	Handed uint64
 	m         jetstream.Msg
 }
 
@@ -128,6 +132,7 @@ func (s *Subscription) Next(ctx context.Context) (*Message, error) {
 			Entry:     Entry{Subject: m.Subject(), Seq: meta.Sequence.Stream, Time: meta.Timestamp, Data: m.Data()},
 			Pending:   meta.NumPending,
 			Delivered: meta.NumDelivered,
+			Handed:    meta.Sequence.Consumer,
 			m:         m,
 		}, nil
 	}
@@ -140,6 +145,15 @@ func (s *Subscription) deleted(ctx context.Context) bool {
 	_, err := s.consumer.Info(ctx)
 	return errors.Is(err, jetstream.ErrConsumerNotFound) || errors.Is(err, jetstream.ErrConsumerDeleted) ||
 		errors.Is(err, jetstream.ErrStreamNotFound)
+}
+
+// Handed asks the server how many messages the consumer has handed out so far.
+func (s *Subscription) Handed(ctx context.Context) (uint64, error) {
+	info, err := s.consumer.Info(withDefault(ctx))
+	if err != nil {
+		return 0, fmt.Errorf("bus: consumer: %w", classify(err))
+	}
+	return info.Delivered.Consumer, nil
 }
 
 // Return ends the reading as Stop does, and gives back what was fetched and not handed

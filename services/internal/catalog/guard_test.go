@@ -44,7 +44,7 @@ func TestForbiddenAndMissingNamesAreAnsweredAlike(t *testing.T) {
 		return &url.Error{Op: "Get", URL: "http://db.internal.example/", Err: &net.OpError{Op: "dial", Net: "tcp", Err: err}}
 	}
 	a, b := explain(wrap(missing)), explain(wrap(errForbidden))
-	if a != b || !errors.Is(a, ErrForbiddenAddress) {
+	if a.Error() != b.Error() || !errors.Is(a, ErrForbiddenAddress) || !errors.Is(b, ErrForbiddenAddress) {
 		t.Errorf("%v; %v", a, b)
 	}
 	if !lasting(a) || !lasting(b) {

@@ -1,6 +1,7 @@
 package media
 
 import (
+	"bytes"
 	"encoding/binary"
 	"strings"
 )
@@ -90,7 +91,7 @@ func oggTags(f file, serial []byte, info *Info) {
 		}
 		lacing := h[oggHeader : oggHeader+int(h[26])]
 		at += int64(oggHeader + len(lacing))
-		ours := string(h[14:18]) == string(serial)
+		ours := bytes.Equal(h[14:18], serial)
 		from, size := int64(0), int64(0) // of what this page has of the packet
 		whole := false
 		for _, n := range lacing {
