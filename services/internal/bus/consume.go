@@ -46,7 +46,7 @@ type Message struct {
 	// 1 when it was made. A reader that misses a number has lost a message, or shares the
 	// consumer with another.
 	Handed uint64
-	m         jetstream.Msg
+	m      jetstream.Msg
 }
 
 // Header gives a header's value, empty if it is missing.
