@@ -247,7 +247,6 @@ func TestWhatIsRefusedOnARepeatCannotBeStoredLaterByAnotherOwner(t *testing.T) {
 				began := time.Now()
 				p := r.repeat(one, "a", "user_1", verb, cmd, body{N: 5}, stale(func() bool { return time.Since(began) > honoured }))
 				first.ok()
-				r.j.Delay = 0
 				time.Sleep(attempt)
 				// Its sender asks again and is told that it cannot be.
 				answer := r.repeat(two, "a", "user_1", verb, p.cmd, body{N: 5}, again).wait()

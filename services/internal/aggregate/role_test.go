@@ -58,7 +58,7 @@ func playRole(role string) error {
 		time.Sleep(20 * time.Second)
 		os.Exit(3)
 	}()
-	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError}))
 	cfg := killConfig()
 	cfg.Name = os.Getenv(nameEnv)
 	switch role {
