@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"reflect"
+	"strings"
 	"time"
 )
 
@@ -84,11 +86,7 @@ func DecodeBody(body []byte, v any) error {
 	d := json.NewDecoder(bytes.NewReader(body))
 	d.DisallowUnknownFields()
 	if err := d.Decode(v); err != nil {
-		var r *Refusal
-		if errors.As(err, &r) {
-			return r
-		}
-		return Refuse(CodeInvalid, "body: %s", readable(err))
+		return badBody(err)
 	}
 	if _, err := d.Token(); !errors.Is(err, io.EOF) {
 		return Refuse(CodeInvalid, "body: more than one JSON value")
@@ -96,7 +94,41 @@ func DecodeBody(body []byte, v any) error {
 	return nil
 }
 
-func readable(err error) string {
-	s := err.Error()
-	return clip(string(bytes.TrimPrefix([]byte(s), []byte("json: "))))
+// badBody says what a decoder found wrong, in the words of JSON and not of Go, and names
+// the field where the decoder does.
+func badBody(err error) *Refusal {
+	var (
+		r      *Refusal
+		typ    *json.UnmarshalTypeError
+		syntax *json.SyntaxError
+	)
+	switch {
+	case errors.As(err, &r):
+		return r // of a type that decodes itself
+	case errors.As(err, &typ):
+		return RefuseField(typ.Field, "%s does not belong here: want %s", typ.Value, jsonKind(typ.Type.Kind()))
+	case errors.As(err, &syntax), errors.Is(err, io.ErrUnexpectedEOF):
+		return Refuse(CodeInvalid, "the body is not JSON")
+	}
+	if _, name, ok := strings.Cut(err.Error(), "unknown field "); ok {
+		name = clip(strings.Trim(name, `"`))
+		return RefuseField(name, "there is no field %q here", name)
+	}
+	return Refuse(CodeInvalid, "the body is not of the right shape")
+}
+
+func jsonKind(k reflect.Kind) string {
+	switch k {
+	case reflect.Bool:
+		return "true or false"
+	case reflect.String:
+		return "a string"
+	case reflect.Slice, reflect.Array:
+		return "a list"
+	case reflect.Struct, reflect.Map:
+		return "an object"
+	case reflect.Float32, reflect.Float64:
+		return "a number"
+	}
+	return "a whole number"
 }

@@ -2,6 +2,7 @@ package subjects
 
 import (
 	"cmp"
+	"errors"
 	"slices"
 	"strings"
 )
@@ -118,6 +119,10 @@ func (p *Place) UnmarshalJSON(data []byte) error {
 		RadiusM *float64 `json:"radiusM"`
 	}
 	if err := DecodeBody(data, &in); err != nil {
+		var r *Refusal
+		if errors.As(err, &r) && r.Field != "" {
+			return RefuseField("constraints.place."+r.Field, "%s", r.Message)
+		}
 		return err
 	}
 	if in.Lat == nil || in.Lng == nil || in.RadiusM == nil {

@@ -66,12 +66,12 @@ func TestCommandsThatCannotBeRightAreRefusedBeforeAnybodyIsAsked(t *testing.T) {
 		`{"verb":"join","id":"cmd_1"}`:                        {400, subjects.CodeInvalid, "id"},
 		`{"verb":"join","id":"` + ada + `"}`:                  {400, subjects.CodeInvalid, "id"},
 		`{"verb":"join","body":7}`:                            {400, subjects.CodeInvalid, ""},
-		`{"verb":"join","body":{"x":1}}`:                      {400, subjects.CodeInvalid, ""},
+		`{"verb":"join","body":{"x":1}}`:                      {400, subjects.CodeInvalid, "x"},
 		`{"verb":"vote","body":{"track":"a b"}}`:              {400, subjects.CodeInvalid, "track"},
 		`{"verb":"suggest","body":{"tracks":[]}}`:             {400, subjects.CodeInvalid, "tracks"},
 		`{"verb":"suggest","body":{"tracks":[` + deep + `]}}`: {400, subjects.CodeInvalid, ""},
 		`{"verb":"seek","body":{"positionMs":-1}}`:            {400, subjects.CodeInvalid, "positionMs"},
-		`{"verb":"seek","body":{"positionMs":1e999}}`:         {400, subjects.CodeInvalid, ""},
+		`{"verb":"seek","body":{"positionMs":1e999}}`:         {400, subjects.CodeInvalid, "positionMs"},
 		`{"verb":"position","body":{"lat":91,"lng":0}}`:       {400, subjects.CodeInvalid, "lat"},
 	} {
 		r := s.do(t, call{method: "POST", path: commandsPath(open), as: bob, body: body})

@@ -167,6 +167,7 @@ func TestOnlySoManyAggregatesAreAwake(t *testing.T) {
 		for _, p := range work {
 			p.ok()
 		}
+		time.Sleep(time.Millisecond) // until one of them is idle
 		r.repeat(e, "room-3", "user_1", "add", more.cmd, body{N: 1}).ok()
 	})
 }

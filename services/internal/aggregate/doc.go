@@ -20,12 +20,18 @@
 //     (ErrFenced), and it reloads and decides again.
 //   - A refusal is sent only when the state that it was decided on is known to be the
 //     log's head at some moment between question and answer: by the success of the batch's
-//     append, or by one read of the head for the whole batch.
+//     append, or by one read of the head for the whole batch. A command that was sent
+//     before without an answer may still be under way with another owner: its refusal is
+//     confirmed by an append, and what nobody waits for any more is not decided (see
+//     Delivery.Again and Delivery.Stale).
 //   - One sender's commands to one aggregate are decided in the order in which they
 //     arrived, also while one of them is being prepared.
 //   - An append whose outcome is unknown is looked up before anything is answered.
-//   - Timers are scheduled on the server before the commit that needs them, and again on
-//     load; in the process they are exact.
+//   - Timers are scheduled on the server before the commit that needs them, again on load,
+//     and before a schedule that came too early is acknowledged; in the process they are
+//     exact, also in a room that is never idle.
+//   - A command that meets a defect, or whose events are too large, is refused alone: what
+//     was decided with it is decided again.
 //   - A snapshot that does not fit the log is thrown away; one that is ahead of it tells
 //     that the log has lost its tail, and raises the epoch.
 //
@@ -38,8 +44,9 @@
 // # Files
 //
 // machine.go is what a service implements; journal.go the seam to the log, with
-// JetStream behind it in jetstream.go; engine.go, actor.go and commit.go the sequential
-// core; load.go, snapshot.go and memory.go what an actor wakes with; host.go, queue.go
-// and lease.go the ownership of partitions; reader.go a fold for those who only look;
-// reaction.go how one service's events become another's commands.
+// JetStream behind it in jetstream.go; engine.go, actor.go, commit.go and append.go the
+// sequential core, prepare.go and timer.go what goes on beside it; load.go, snapshot.go
+// and memory.go what an actor wakes with; host.go, queue.go and lease.go the ownership of
+// partitions; reader.go and history.go a fold for those who only look; reaction.go how
+// one service's events become another's commands.
 package aggregate

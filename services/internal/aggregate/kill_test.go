@@ -30,6 +30,8 @@ const (
 	killQueuers = 4
 	// askPatience is how long a sender asks before the test gives up on the system.
 	askPatience = 30 * time.Second
+	// calmPatience is how long it asks once nothing is killed any more.
+	calmPatience = 12 * time.Second
 	// askAgain is how old a command may be that is asked again at the end: an owner
 	// remembers it for ten minutes.
 	askAgain = 5 * time.Minute
@@ -194,11 +196,11 @@ func (l *load) repeat() int {
 	for range 16 {
 		wg.Go(func() {
 			for s := range work {
-				ctx, cancel := context.WithTimeout(context.Background(), askPatience)
+				ctx, cancel := context.WithTimeout(context.Background(), calmPatience)
 				a, err := l.b.Ask(ctx, s.To, envelope(l.t, s))
 				cancel()
 				if err != nil {
-					l.t.Errorf("again: %v", err)
+					l.t.Errorf("%s of %s to %s again: %v", s.Command, s.To.Principal, s.To.ID, err)
 					continue
 				}
 				n.Add(1)
