@@ -157,19 +157,42 @@ func (h *Host[S, C, E]) startQueue(p int, l lease) *queue {
 // release stops hearing a partition's commands and waits until those heard are answered.
 func (h *Host[S, C, E]) release(p int, part *partition) {
 	part.queue.close()
-	drained := make(chan struct{})
-	part.sub.SetClosedHandler(func(string) { close(drained) })
-	if err := part.sub.Drain(); err == nil {
-		select {
-		case <-drained:
-		case <-time.After(handover):
-		}
-	}
+	h.unsubscribe(part.sub)
 	ctx, cancel := context.WithTimeout(context.Background(), handover)
 	defer cancel()
 	err := h.engine.Release(ctx, func(id string) bool { return subjects.Partition(id, h.bus.Partitions()) == p })
 	if err != nil {
 		h.log.Warn("partition let go with commands under way", "service", h.service, "partition", p)
+	}
+}
+
+// unsubscribe lets go of a partition's subject. On a sound connection what has arrived is
+// taken before.
+func (h *Host[S, C, E]) unsubscribe(sub *nats.Subscription) {
+	nc := h.bus.Conn()
+	drained := make(chan struct{})
+	sub.SetClosedHandler(func(string) { close(drained) })
+	before := nc.Stats().Reconnects
+	if !nc.IsConnected() || sub.Drain() != nil {
+		if err := sub.Unsubscribe(); err != nil {
+			h.log.Debug("partition's subscription", "service", h.service, "err", err)
+		}
+		return
+	}
+	select {
+	case <-drained:
+	case <-time.After(handover):
+		if err := sub.Unsubscribe(); err != nil {
+			h.log.Debug("partition's subscription", "service", h.service, "err", err)
+		}
+	}
+	if nc.Stats().Reconnects != before {
+		// The client has subscribed anew to what it was draining, and then forgotten it
+		// without telling the server, which goes on to hand this process a share of the
+		// partition's commands. Only another connection ends that.
+		if err := nc.ForceReconnect(); err != nil {
+			h.log.Debug("connection", "service", h.service, "err", err)
+		}
 	}
 }
 

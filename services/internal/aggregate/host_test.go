@@ -205,6 +205,46 @@ func TestReplicasShareThePartitionsAndTakeOver(t *testing.T) {
 	}
 }
 
+func TestAPartitionLetGoWhileTheConnectionBreaksIsLetGoOnTheServerToo(t *testing.T) {
+	t.Parallel()
+	cfg := bus.Defaults()
+	cfg.DataDir, cfg.Listen = t.TempDir(), "127.0.0.1:0"
+	server, err := bus.Start(t.Context(), cfg, []string{"tally"}, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer closeBus(server)
+	remote := bus.Defaults()
+	remote.URL = server.Address()
+	b, err := bus.Start(t.Context(), remote, []string{"tally"}, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer closeBus(b)
+	h := startHost(t, b, aggregatetest.Tally{Name: "tally"}, "one", aggregate.Options{})
+	defer stopHost(t, h)
+	if err := b.Conn().ForceReconnect(); err != nil {
+		t.Fatal(err)
+	}
+	for p := range b.Partitions() {
+		h.LetGo(p)
+	}
+	waitFor(t, func() bool { return b.Conn().IsConnected() && h.Partitions() == b.Partitions() })
+	time.Sleep(time.Second) // it may have to connect once more
+	waitFor(t, func() bool { return b.Conn().IsConnected() && h.Partitions() == b.Partitions() })
+	for i := range 50 {
+		id := fmt.Sprint("room-", i)
+		began := time.Now()
+		a, err := ask(t, server, id, "user_1", "add", newCommand(), map[string]int{"n": 1})
+		if err != nil || a.Refusal != nil {
+			t.Fatalf("%s: %+v, %v", id, a, err)
+		}
+		if took := time.Since(began); took > 2500*time.Millisecond {
+			t.Fatalf("%s was answered after %v: somebody took the command and did not answer", id, took)
+		}
+	}
+}
+
 func TestTimersRingWhileTheOwnerLivesAndAfterItSlept(t *testing.T) {
 	t.Parallel()
 	b := startBus(t)
