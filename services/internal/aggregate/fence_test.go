@@ -240,7 +240,7 @@ func TestWhatIsRefusedOnARepeatCannotBeStoredLaterByAnotherOwner(t *testing.T) {
 				one, two := r.engine(aggregate.Options{}, gate), r.engine(aggregate.Options{})
 				r.j.Delay = time.Second
 				first := r.give(one, "a", "user_1", "add", body{N: 1})
-				time.Sleep(3500 * time.Millisecond) // it was loaded, and is being appended
+				time.Sleep(2500 * time.Millisecond) // it was loaded, and is being appended
 				// One takes both into a batch, in which the second is fine, and freezes before
 				// the batch is stored.
 				under := r.give(one, "a", "user_2", "add", body{N: 5})
