@@ -40,6 +40,13 @@ const (
 	// than 72.
 	MinPassword = 8
 	MaxPassword = 72
+	// MaxFrameBytes bounds one message that a client sends over a socket: the largest
+	// command and what names it.
+	MaxFrameBytes = MaxCommandBytes + 1024
+	// MaxChannels bounds the channels that one connection follows at once.
+	MaxChannels = 64
+	// MaxLobby bounds the documents of the lobby's live query.
+	MaxLobby = 100
 )
 
 const (
