@@ -47,6 +47,9 @@ func Check(ctx context.Context, cfg Config) []Finding {
 	if cfg.has(RoleEdge) {
 		out = append(out, checkAddress(ctx, "http", cfg.Edge.Listen))
 	}
+	if cfg.Metrics.Listen != "" {
+		out = append(out, checkAddress(ctx, "metrics", cfg.Metrics.Listen))
+	}
 	return out
 }
 
@@ -106,7 +109,7 @@ func Hint(err error) string {
 	case errors.Is(err, bus.ErrLocked), errors.Is(err, sqlite.ErrLocked):
 		return "Another tutti uses this data directory: stop it, or choose another one with --data."
 	case errors.Is(err, syscall.EADDRINUSE):
-		return "The address is in use: is tutti running already? Choose another with --http or --nats (port 0 takes any)."
+		return "The address is in use: is tutti running already? Choose another with --http, --nats or --metrics (port 0 takes any)."
 	case errors.Is(err, bus.ErrMapping):
 		return "The NATS server needs Tutti's subject mapping in its configuration."
 	case errors.Is(err, bus.ErrPartitions):

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -13,6 +14,7 @@ import (
 	"github.com/tuttihq/tutti/services/edge"
 	"github.com/tuttihq/tutti/services/internal/bus"
 	"github.com/tuttihq/tutti/services/internal/catalog"
+	"github.com/tuttihq/tutti/services/internal/telemetry"
 )
 
 // The roles that a process can have.
@@ -46,6 +48,27 @@ type Config struct {
 	Edge    edge.Config    `koanf:"edge"`
 	Auth    AuthConfig     `koanf:"auth"`
 	Catalog catalog.Config `koanf:"catalog"`
+
+	Metrics   MetricsConfig   `koanf:"metrics"`
+	Telemetry TelemetryConfig `koanf:"telemetry"`
+}
+
+// MetricsConfig says where an operator looks at the process.
+type MetricsConfig struct {
+	// Listen is the address "HOST:PORT" of a listener that answers /metrics, /healthz and
+	// /readyz to whoever reaches it; port 0 takes any. Default empty: there is none, and
+	// nothing is counted.
+	Listen string `koanf:"listen"`
+}
+
+// TelemetryConfig says where traces go.
+type TelemetryConfig struct {
+	// OTLP is the URL of a collector that takes OTLP over HTTP ("http://127.0.0.1:4318").
+	// Default empty: the collector that OTEL_EXPORTER_OTLP_ENDPOINT in the environment
+	// names, and without one nothing is traced.
+	OTLP string `koanf:"otlp"`
+	// Sample is the share of traces that are recorded, from 0 to 1. Default 1.
+	Sample float64 `koanf:"sample"`
 }
 
 // LogConfig says what is logged and how.
@@ -87,6 +110,7 @@ func Defaults() Config {
 		Edge:       edge.Defaults(),
 		Auth:       AuthConfig{AccessLife: a.AccessLife, RefreshLife: a.RefreshLife, MaxSessions: a.MaxSessions, Cost: a.Cost},
 		Catalog:    catalog.DefaultConfig(),
+		Telemetry:  TelemetryConfig{Sample: 1},
 	}
 }
 
@@ -113,6 +137,19 @@ func (c Config) Validate() error {
 	}
 	if c.Log.Format != "text" && c.Log.Format != "json" {
 		errs = append(errs, fmt.Errorf("log.format: %q is neither text nor json", c.Log.Format))
+	}
+	if c.Metrics.Listen != "" {
+		if _, _, err := net.SplitHostPort(c.Metrics.Listen); err != nil {
+			errs = append(errs, fmt.Errorf("metrics.listen: %q is not HOST:PORT: %w", c.Metrics.Listen, err))
+		}
+	}
+	if c.Telemetry.OTLP != "" {
+		if err := telemetry.CheckEndpoint(c.Telemetry.OTLP); err != nil {
+			errs = append(errs, fmt.Errorf("telemetry.otlp: %w", err))
+		}
+	}
+	if !(c.Telemetry.Sample >= 0 && c.Telemetry.Sample <= 1) { // also refuses NaN
+		errs = append(errs, fmt.Errorf("telemetry.sample: %v is not between 0 and 1", c.Telemetry.Sample))
 	}
 	errs = append(errs, c.bus().Validate(), c.Edge.Validate(), c.auth().Validate(), c.Catalog.Validate())
 	return errors.Join(errs...)

@@ -20,6 +20,7 @@ import (
 	"github.com/tuttihq/tutti/services/internal/projection"
 	"github.com/tuttihq/tutti/services/internal/store"
 	"github.com/tuttihq/tutti/services/internal/store/sqlite"
+	"github.com/tuttihq/tutti/services/internal/telemetry"
 	"github.com/tuttihq/tutti/services/internal/token"
 	"github.com/tuttihq/tutti/services/profile"
 	"github.com/tuttihq/tutti/services/room"
@@ -35,7 +36,11 @@ type System struct {
 	HTTP string
 	// NATS is where NATS tools connect, empty if the embedded server listens nowhere.
 	NATS string
+	// Metrics is the address of the metrics "http://HOST:PORT/metrics", empty if they are
+	// not served.
+	Metrics string
 
+	observe observers
 	log   *slog.Logger
 	bus   *bus.Bus
 	edge  *edge.Server
@@ -55,38 +60,54 @@ func NewLogger(c LogConfig, w io.Writer) (*slog.Logger, error) {
 	}
 	opts := &slog.HandlerOptions{Level: level}
 	if c.Format == "json" {
-		return slog.New(slog.NewJSONHandler(w, opts)), nil
+		return slog.New(telemetry.NewHandler(slog.NewJSONHandler(w, opts))), nil
 	}
-	return slog.New(slog.NewTextHandler(w, opts)), nil
+	return slog.New(telemetry.NewHandler(slog.NewTextHandler(w, opts))), nil
 }
 
 // Start validates the configuration and starts the process's roles. When it returns
 // without an error all of them serve; with an error nothing is left running.
 func Start(ctx context.Context, cfg Config, log *slog.Logger) (*System, error) {
+	return start(ctx, cfg, nil, log)
+}
+
+// start starts a system whose spans go to exporter, unless that is nil.
+func start(ctx context.Context, cfg Config, exporter telemetry.Exporter, log *slog.Logger) (*System, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
 	s := &System{log: log}
+	if err := s.startObservers(ctx, cfg, exporter); err != nil {
+		return nil, s.undo(ctx, cfg, err)
+	}
 	if err := s.start(ctx, cfg); err != nil {
-		stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), cfg.StopWithin)
-		defer cancel()
-		return nil, errors.Join(err, s.Stop(stop))
+		return nil, s.undo(ctx, cfg, err)
 	}
 	return s, nil
 }
 
+// undo stops what was started before err.
+func (s *System) undo(ctx context.Context, cfg Config, err error) error {
+	stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), cfg.StopWithin)
+	defer cancel()
+	return errors.Join(err, s.Stop(stop))
+}
+
 func (s *System) start(ctx context.Context, cfg Config) error {
-	b, err := bus.Start(ctx, cfg.bus(), []string{subjects.ServiceRoom}, s.log)
+	bc := cfg.bus()
+	bc.Metrics, bc.Tracer = s.observe.metrics, s.observe.tracer
+	b, err := bus.Start(ctx, bc, []string{subjects.ServiceRoom}, s.log)
 	if err != nil {
 		return err
 	}
 	s.bus, s.NATS = b, b.Address()
 	s.onStop("bus", func(ctx context.Context) error { b.Close(ctx); return nil })
 
-	st, err := s.openStore(ctx, cfg)
+	opened, err := s.openStore(ctx, cfg)
 	if err != nil {
 		return err
 	}
+	st := watchStore(s.observe.metrics, opened)
 	tracks, err := catalog.New(cfg.Catalog)
 	if err != nil {
 		return err
@@ -102,7 +123,12 @@ func (s *System) start(ctx context.Context, cfg Config) error {
 	if err := s.startRoom(ctx, cfg, st, tracks); err != nil {
 		return err
 	}
-	return s.startEdge(ctx, cfg, st, tracks)
+	if err := s.startEdge(ctx, cfg, st, tracks); err != nil {
+		return err
+	}
+	ready := func(ctx context.Context) error { return s.ready(ctx, st) }
+	s.observe.ready.Store(&ready)
+	return nil
 }
 
 func (s *System) onStop(what string, stop func(context.Context) error) {
@@ -182,13 +208,16 @@ func (s *System) startRoom(ctx context.Context, cfg Config, st store.Store, trac
 		return nil
 	}
 	r, err := room.Start(ctx, room.Deps{
-		Bus: s.bus, Store: st, Tracks: tracks, Log: s.log.With("service", "room"),
+		Bus: s.bus, Store: st, Tracks: watchTracks(s.observe.metrics, tracks), Log: s.log.With("service", "room"),
 		Replica: subjects.NewID("node", time.Now()),
+		Options: s.observe.kernel(subjects.ServiceRoom, subjects.RoomVerbs()),
 	})
 	if err != nil {
 		return err
 	}
 	s.onStop("room", r.Stop)
+	forget := s.observe.room(r)
+	s.onStop("room's metrics", func(context.Context) error { forget(); return nil })
 	return nil
 }
 
@@ -211,9 +240,14 @@ func (s *System) startEdge(ctx context.Context, cfg Config, st store.Store, trac
 	if err != nil {
 		return err
 	}
+	follower := aggregate.NewFollower(s.bus, room.Fold{}, aggregate.FollowOptions{Log: s.log.With("service", "edge")})
+	s.onStop("follower", func(context.Context) error { follower.Close(); return nil })
+	forget := s.observe.follower(subjects.ServiceRoom, follower.Stats)
+	s.onStop("follower's metrics", func(context.Context) error { forget(); return nil })
 	deps := edge.Deps{
-		Rooms: roomViews{rooms}, Commands: s.bus, Queries: s.bus, Tokens: tokens, Clock: s.bus.Clock(),
+		Rooms: roomViews{rooms}, Live: liveRooms{follower}, Lists: s.bus, Commands: s.bus, Queries: s.bus, Tokens: tokens, Clock: s.bus.Clock(),
 		Tracks: tracks, Ready: func(ctx context.Context) error { return s.ready(ctx, st) }, Log: s.log.With("service", "edge"),
+		Metrics: s.observe.metrics, Tracer: s.observe.tracer,
 	}
 	if demo := tracks.Demo(); demo != nil {
 		deps.Media = demo
@@ -246,7 +280,7 @@ type roomViews struct {
 
 func (v roomViews) View(ctx context.Context, id string, f func(edge.RoomView) error) error {
 	return v.reader.View(ctx, id, func(r *aggregate.Folded[*subjects.RoomState]) error {
-		return f(edge.RoomView{Epoch: r.Epoch, Rev: r.Rev, At: r.At, State: r.State, Unknown: r.Unknown})
+		return f(viewOf(r))
 	})
 }
 
@@ -266,6 +300,7 @@ func (s *System) Wait(ctx context.Context) error {
 
 // Stop stops what Start started, the last first, and waits for it until ctx ends.
 func (s *System) Stop(ctx context.Context) error {
+	s.observe.ready.Store(nil)
 	var errs []error
 	for i := len(s.stops) - 1; i >= 0; i-- {
 		st := s.stops[i]

@@ -61,8 +61,9 @@ const (
 // ClientFrame is a frame that a client sends; which fields count follows from Type.
 type ClientFrame struct {
 	Type string `json:"type"`
-	// ID comes back in the answer. For cmd it is the command's id, kept through every
-	// retry; for the others any text up to MaxIDBytes, or none.
+	// ID comes back in the answer (a sub that is accepted is answered by its channel
+	// instead). For cmd it is the command's id, kept through every retry; for the others any
+	// text up to MaxIDBytes, or none.
 	ID      string  `json:"id,omitempty"`
 	Channel Channel `json:"channel,omitempty"`
 	// Token is an access token.

@@ -1,5 +1,7 @@
 package subjects
 
+import "strings"
+
 // TableRoomInvites holds who is invited to which private room (RoomInvite). It is not
 // public: an invitation is seen by the invited alone.
 const TableRoomInvites = "room_invites"
@@ -52,3 +54,6 @@ type RoomInvite struct {
 
 // RoomInviteID is the key of a row of TableRoomInvites.
 func RoomInviteID(user, room string) string { return user + "." + room }
+
+// SplitRoomInviteID takes it apart; ok is false for another key.
+func SplitRoomInviteID(key string) (user, room string, ok bool) { return strings.Cut(key, ".") }

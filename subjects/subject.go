@@ -67,6 +67,9 @@ const (
 	// HeaderAgain says that the command was sent before and that what became of it is not
 	// known. Any value counts.
 	HeaderAgain = "Tutti-Again"
+	// HeaderTrace carries the W3C trace context of who sent a command or a query, if that is
+	// recorded. What it holds changes nothing but what is recorded.
+	HeaderTrace = "traceparent"
 	// HeaderVersion carries a document's version on the STATE stream, as JSON.
 	HeaderVersion = "Tutti-Version"
 	// HeaderReason says on the DLQ stream why a message could not be decoded.
@@ -207,6 +210,32 @@ func State(table, id string) string { return Root + ".state." + table + "." + id
 
 // StateWildcard matches every public document of a table; of all tables if table is "*".
 func StateWildcard(table string) string { return Root + ".state." + table + ".*" }
+
+// Own is where the last value of a document is kept that concerns one user alone. It lies
+// beside State, not under it, so that who may read public documents does not read these.
+func Own(table, owner, id string) string { return Root + ".own." + table + "." + owner + "." + id }
+
+// OwnWildcard matches every document of a table that concerns a user; of every user if
+// owner is "*".
+func OwnWildcard(table, owner string) string { return Root + ".own." + table + "." + owner + ".*" }
+
+// OwnFeed matches where documents that concern a user appear live, after they were stored.
+func OwnFeed(table, owner string) string { return Root + ".ownfeed." + table + "." + owner + ".*" }
+
+// OwnFeedMapping gives source and destination of their republishing.
+func OwnFeedMapping() (source, destination string) {
+	return OwnWildcard("*", "*"), Root + ".ownfeed.{{wildcard(1)}}.{{wildcard(2)}}.{{wildcard(3)}}"
+}
+
+// ParseOwn reads table, owner and id from what Own spells.
+func ParseOwn(subject string) (table, owner, id string, err error) {
+	rest, ok := strings.CutPrefix(subject, Root+".own.")
+	t := strings.Split(rest, ".")
+	if !ok || len(t) != 3 || !Token(t[0]) || !Token(t[1]) || !Token(t[2]) {
+		return "", "", "", fmt.Errorf("%w: %q", ErrBadSubject, clip(subject))
+	}
+	return t[0], t[1], t[2], nil
+}
 
 // DLQ is where what a service could not decode goes.
 func DLQ(service string) string { return Root + ".dlq." + service }

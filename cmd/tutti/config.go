@@ -30,6 +30,7 @@ var flagKeys = map[string]string{
 	"log-level":  "log.level",
 	"log-format": "log.format",
 	"fsync":      "nats.sync_always",
+	"metrics":    "metrics.listen",
 }
 
 // configFlags adds the flags that loadConfig reads.
@@ -40,6 +41,7 @@ func configFlags(c *cobra.Command) {
 	f.String("http", d.Edge.Listen, "serve HTTP on `HOST:PORT`; port 0 takes any")
 	f.String("nats", d.NATS.Listen, "let NATS tools connect on `HOST:PORT`; port 0 takes any, empty listens nowhere")
 	f.String("nats-url", "", "use the NATS servers at this `URL` instead of the embedded one")
+	f.String("metrics", d.Metrics.Listen, "answer /metrics, /healthz and /readyz on `HOST:PORT`, for the operator alone; port 0 takes any, empty listens nowhere")
 	f.Bool("fsync", false, "write every event to the disk before it is acknowledged, at many times the cost")
 	logFlags(c)
 }

@@ -75,6 +75,9 @@ func serve(c *cobra.Command, cfg services.Config) error {
 	if s.NATS != "" && err == nil {
 		say("nats  %s\n", s.NATS)
 	}
+	if s.Metrics != "" && err == nil {
+		say("metrics  %s\n", s.Metrics)
+	}
 	if err == nil {
 		say("ready\n")
 	}

@@ -66,7 +66,8 @@ type Config struct {
 	// are logged either way. Default true.
 	AccessLog bool `koanf:"access_log"`
 
-	Limits Limits `koanf:"limits"`
+	Limits Limits       `koanf:"limits"`
+	Socket SocketConfig `koanf:"socket"`
 }
 
 // Limits bounds how many requests a client may make; past a limit it is answered 429 with
@@ -124,6 +125,7 @@ func Defaults() Config {
 			Logins:    Rate{PerSecond: 0.2, Burst: 10},
 			Clients:   100_000,
 		},
+		Socket: socketDefaults(),
 	}
 }
 
@@ -195,13 +197,11 @@ func (c Config) Validate() error {
 		{"commands", c.Limits.Commands}, {"reads", c.Limits.Reads}, {"anonymous", c.Limits.Anonymous},
 		{"accounts", c.Limits.Accounts}, {"logins", c.Limits.Logins},
 	} {
-		switch {
-		case !(r.rate.PerSecond >= 0 && r.rate.PerSecond <= 1e9): // also refuses NaN
-			bad("limits.%s.per_second: %v is not between 0 (no limit) and 1e9", r.name, r.rate.PerSecond)
-		case r.rate.PerSecond > 0 && (r.rate.Burst < 1 || r.rate.Burst > 1<<30):
-			bad("limits.%s.burst: %d is not between 1 and %d", r.name, r.rate.Burst, 1<<30)
+		if err := r.rate.check(); err != nil {
+			bad("limits.%s.%w", r.name, err)
 		}
 	}
+	c.Socket.validate(bad)
 	return errors.Join(errs...)
 }
 

@@ -2,19 +2,25 @@ package edge
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"io"
 	"log/slog"
+	"sync"
 	"time"
 
+	"github.com/tuttihq/tutti/services/internal/telemetry"
 	"github.com/tuttihq/tutti/services/internal/token"
 	"github.com/tuttihq/tutti/subjects"
 )
 
-// Deps is what an edge needs from the rest of the process. All but Tracks and Media are
-// required.
+// Deps is what an edge needs from the rest of the process. All but Tracks, Media,
+// Metrics and Tracer are required.
 type Deps struct {
-	Rooms    Rooms
+	Rooms Rooms
+	// Live and Lists feed the sockets.
+	Live     Live
+	Lists    Lists
 	Commands Commander
 	Queries  Querier
 	Tokens   Verifier
@@ -27,6 +33,10 @@ type Deps struct {
 	Ready func(ctx context.Context) error
 	// Log gets a line for each request, and what went wrong.
 	Log *slog.Logger
+	// Metrics is where the edge's metrics can be read; nil: nowhere.
+	Metrics *telemetry.Registry
+	// Tracer follows requests; nil follows none.
+	Tracer *telemetry.Tracer
 }
 
 // RoomView is a room as its log's head has it.
@@ -63,6 +73,54 @@ func (get RoomsFunc) View(ctx context.Context, id string, f func(RoomView) error
 		return err
 	}
 	return f(v)
+}
+
+// Live follows rooms as their logs go on.
+type Live interface {
+	// Follow begins to tell the sink of a room, until the following is stopped. It does not
+	// block.
+	Follow(id string, sink RoomSink) Following
+}
+
+// RoomSink is told how a room goes on: in the order of its log, each commit once, none
+// left out. Who tells it holds the lock while the state changes and while a method is
+// called; between the calls the last view may be read under the lock. The methods do not
+// block.
+type RoomSink interface {
+	sync.Locker
+	// Reset gives the room anew: at first, and when what was given before does not go on.
+	Reset(RoomView)
+	// Commit gives the room as it is after the next commit. data are the commit's bytes,
+	// which nobody changes any more.
+	Commit(v RoomView, data []byte, c *subjects.Commit)
+	// Lost says that the log cannot be followed now; the next Reset or Commit says that it
+	// can again.
+	Lost(error)
+}
+
+// Following is a room that is followed.
+type Following interface {
+	// Sync returns when the sink was told all that was in the log at the time of the call,
+	// or an error that wraps aggregate.ErrUnavailable or ctx's.
+	Sync(ctx context.Context) error
+	// Stop ends it; no method of the sink runs, or will, when it has returned.
+	Stop()
+}
+
+// Lists gives the documents that live queries are made of.
+type Lists interface {
+	// Watch calls changed with every document of a public table, first with those there
+	// are, then ready, then changed with each that comes, changes or goes (body nil), until
+	// ctx ends. It calls from one goroutine. When the watch was broken it begins again:
+	// again is called before the documents come anew, and who kept some keeps those that
+	// come again.
+	Watch(ctx context.Context, table string, changed func(id string, body json.RawMessage), ready, again func()) error
+	// Own gives a user's documents of a table that has an own list for each user, by the
+	// rest of their id.
+	Own(ctx context.Context, table, user string) (map[string]json.RawMessage, error)
+	// OnOwn calls f when Own may give another answer, until stop is called. f must not
+	// block.
+	OnOwn(table, user string, f func()) (stop func(), err error)
 }
 
 // Commander sends commands; *bus.Bus is one.
@@ -116,7 +174,7 @@ func (d *Deps) validate() error {
 		missing bool
 		name    string
 	}{
-		{d.Rooms == nil, "Rooms"}, {d.Commands == nil, "Commands"}, {d.Queries == nil, "Queries"},
+		{d.Rooms == nil, "Rooms"}, {d.Live == nil, "Live"}, {d.Lists == nil, "Lists"}, {d.Commands == nil, "Commands"}, {d.Queries == nil, "Queries"},
 		{d.Tokens == nil, "Tokens"}, {d.Clock == nil, "Clock"}, {d.Ready == nil, "Ready"}, {d.Log == nil, "Log"},
 	} {
 		if p.missing {

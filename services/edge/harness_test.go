@@ -68,6 +68,10 @@ type world struct {
 	now     func() time.Time
 	ready   error
 	log     bytes.Buffer
+
+	followed   map[string][]*following
+	unreadable error // what Sync gives
+	listWorld
 }
 
 type asked struct {
@@ -85,7 +89,8 @@ var (
 )
 
 func newWorld() *world {
-	w := &world{rooms: map[string]RoomView{}, now: func() time.Time { return noon }}
+	w := &world{rooms: map[string]RoomView{}, now: func() time.Time { return noon }, followed: map[string][]*following{}}
+	w.docs, w.invites, w.hints = map[string]json.RawMessage{}, map[string]map[string]json.RawMessage{}, map[string]func(){}
 	w.ask = func(context.Context, subjects.Command, subjects.Envelope) (subjects.Answer, error) {
 		return subjects.Answer{Epoch: 1, Rev: 7, At: noon.UnixMilli()}, nil
 	}
@@ -136,7 +141,7 @@ func (w *world) deps() Deps {
 			}
 			return RoomView{State: subjects.NewRoomState(id)}, nil
 		}),
-		Commands: w, Queries: w, Tokens: w, Clock: w, Tracks: w, Media: w,
+		Live: w, Lists: w, Commands: w, Queries: w, Tokens: w, Clock: w, Tracks: w, Media: w,
 		Ready: func(context.Context) error { return w.ready },
 		Log:   slog.New(slog.NewJSONHandler(w, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	}

@@ -128,5 +128,6 @@ func (r *request) limit(c class, who string) error {
 	if s.ok {
 		return nil
 	}
+	r.srv.metrics.limited.Of(string(c)).Inc()
 	return subjects.Refuse(subjects.CodeRateLimited, "too many requests; the next one is welcome in %d s", seconds)
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/gofiber/fiber/v2"
 	"github.com/valyala/fasthttp"
 
+	"github.com/tuttihq/tutti/services/internal/telemetry"
 	"github.com/tuttihq/tutti/services/internal/token"
 	"github.com/tuttihq/tutti/subjects"
 )
@@ -33,6 +34,10 @@ type request struct {
 	// who is the zero Principal unless a token was verified; token is that token.
 	who   token.Principal
 	token string
+	// route is the pattern of the path, empty for one that is not there.
+	route string
+	// span stands for the request in a trace; the zero Span if it is not followed.
+	span telemetry.Span
 	// command is the id of the command that the request is about, once it is known.
 	command string
 }
@@ -56,7 +61,9 @@ func (s *Server) around(c *fiber.Ctx) error {
 			s.fail(r, err)
 		}
 	}
-	s.logged(r, time.Since(begin))
+	took := time.Since(begin)
+	s.watched(r, took)
+	s.logged(r, took)
 	return nil
 }
 
@@ -64,7 +71,7 @@ func (s *Server) around(c *fiber.Ctx) error {
 func (s *Server) recovered(r *request, f func() error) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			s.deps.Log.Error("panic while answering", "request", r.id, "panic", p, "stack", string(debug.Stack()))
+			s.deps.Log.ErrorContext(r.span.In(s.base), "panic while answering", telemetry.KeyRequest, r.id, "panic", p, "stack", string(debug.Stack()))
 			err = &refused{Refusal: subjects.Refuse(subjects.CodeInternal, "something went wrong here; the request id finds it in the server's log")}
 		}
 	}()
@@ -75,7 +82,8 @@ func (s *Server) recovered(r *request, f func() error) (err error) {
 func (s *Server) fail(r *request, err error) {
 	refusal, internal := refusalOf(err)
 	if internal {
-		s.deps.Log.Error("request failed", "request", r.id, "method", r.Method(), "path", instance(r.Context()), "err", err)
+		s.deps.Log.ErrorContext(r.span.In(s.base), "request failed", telemetry.KeyRequest, r.id, telemetry.KeyCommand, r.command,
+			"method", r.Method(), "path", instance(r.Context()), "err", err)
 	}
 	writeProblem(r.Context(), refusal, r.id, r.command)
 }
@@ -93,8 +101,8 @@ func (s *Server) logged(r *request, took time.Duration) {
 	case r.Path() == pathHealth || r.Path() == pathReady:
 		level = slog.LevelDebug
 	}
-	s.deps.Log.LogAttrs(s.base, level, "request",
-		slog.String("request", r.id), slog.String("method", r.Method()), slog.String("path", instance(r.Context())),
+	s.deps.Log.LogAttrs(r.span.In(s.base), level, "request",
+		slog.String(telemetry.KeyRequest, r.id), slog.String(telemetry.KeyCommand, r.command), slog.String("method", r.Method()), slog.String("path", instance(r.Context())),
 		slog.Int("status", status), slog.Duration("took", took), slog.Int("in", len(r.Context().Request.Body())),
 		slog.String("from", r.from.String()), slog.String("user", r.who.UserID))
 }

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/gofiber/fiber/v2"
+
+	"github.com/tuttihq/tutti/subjects"
 )
 
 // Paths that more than the table below speaks of.
@@ -52,6 +54,8 @@ func (s *Server) routes() []route {
 		{get, pathRooms + "/:id/queue", viewer, classReads, s.queue},
 		{post, pathRooms + "/:id/commands", user, classCommands, s.command},
 
+		{get, subjects.SocketPath, anyone, classAnonymous, s.socket},
+
 		{get, "/v1/tracks", anyone, classAnonymous, s.tracks},
 		{get, pathMedia + ":file", anyone, classAnonymous, s.demoFile},
 	}
@@ -79,7 +83,8 @@ func (s *Server) serve(rt route) fiber.Handler {
 		if !ok { // around is mounted before every route
 			return fiber.ErrInternalServerError
 		}
-		ctx, cancel := context.WithTimeout(s.base, limit)
+		r.route = rt.path
+		ctx, cancel := context.WithTimeout(s.watchRequest(r), limit)
 		defer cancel()
 		r.ctx = ctx
 		if err := r.admit(rt.access, rt.class); err != nil {

@@ -1,6 +1,7 @@
 package edge
 
 import (
+	"context"
 	"encoding/hex"
 	"encoding/json"
 	"net/http"
@@ -28,9 +29,6 @@ type created struct {
 	Command string `json:"command"`
 }
 
-// createRoom opens a room. The room's id follows from who asks and from the command's
-// id, so a request that is repeated under the same id meets the same room, which
-// remembers the command and gives the first answer.
 func (s *Server) createRoom(r *request) error {
 	var in newRoom
 	if err := r.body(&in); err != nil {
@@ -39,24 +37,32 @@ func (s *Server) createRoom(r *request) error {
 	if err := r.setCommand(in.ID); err != nil {
 		return err
 	}
-	if err := in.Check(); err != nil {
-		return err
-	}
-	body, err := json.Marshal(&in.CreateRoom)
-	if err != nil {
-		return err
-	}
-	made, err := subjects.IDTime(r.command)
-	if err != nil {
-		return err
-	}
-	room := subjects.DeriveID(subjects.PrefixRoom, made, "room", r.who.UserID, r.command)
-	a, err := r.ask(room, subjects.VerbCreate, body)
+	room, a, err := r.srv.openRoom(r.ctx, r.who.UserID, r.command, in.CreateRoom)
 	if err != nil {
 		return err
 	}
 	r.Set(fiber.HeaderLocation, pathRooms+"/"+room)
 	return r.json(http.StatusCreated, created{ID: room, Epoch: a.Epoch, Rev: a.Rev, At: a.At, Command: r.command})
+}
+
+// openRoom opens a room. The room's id follows from who asks and from the command's id,
+// so a request that is repeated under the same id meets the same room, which remembers
+// the command and gives the first answer.
+func (s *Server) openRoom(ctx context.Context, who, command string, in subjects.CreateRoom) (room string, a subjects.Answer, err error) {
+	if err := in.Check(); err != nil {
+		return "", a, err
+	}
+	body, err := json.Marshal(&in)
+	if err != nil {
+		return "", a, err
+	}
+	made, err := subjects.IDTime(command)
+	if err != nil {
+		return "", a, err
+	}
+	room = subjects.DeriveID(subjects.PrefixRoom, made, "room", who, command)
+	a, err = s.ask(ctx, order{who: who, room: room, verb: subjects.VerbCreate, id: command, body: body})
+	return room, a, err
 }
 
 // roomCommand is the body of POST /v1/rooms/{id}/commands.
@@ -74,8 +80,7 @@ type accepted struct {
 	At    int64  `json:"at"`
 }
 
-// command sends a command to a room. What is wrong with it whatever the room is refused
-// here, before anybody looks at the room.
+// command sends a command to a room.
 func (s *Server) command(r *request) error {
 	var in roomCommand
 	if err := r.body(&in); err != nil {
@@ -87,27 +92,38 @@ func (s *Server) command(r *request) error {
 	if string(in.Body) == "null" {
 		in.Body = nil
 	}
-	switch in.Verb {
-	case "":
-		return subjects.RefuseField("verb", "name what to do: %s", strings.Join(askedVerbs(), ", "))
-	case subjects.VerbCreate:
-		// Under an id of the sender's choice the answer would tell whether it is taken.
-		return subjects.RefuseField("verb", "a room is opened by POST %s", pathRooms)
-	case subjects.VerbWake:
-		return subjects.Refuse(subjects.CodeUnknownVerb, "a room has no command %q for people", in.Verb)
-	}
-	if _, err := subjects.DecodeRoomCommand(in.Verb, in.Body); err != nil {
-		return err
-	}
-	room := r.Params("id")
-	if subjects.CheckID(subjects.PrefixRoom, room) != nil {
-		return noRoom()
-	}
-	a, err := r.ask(room, in.Verb, in.Body)
+	a, err := s.tell(r.ctx, order{who: r.who.UserID, room: r.Params("id"), verb: in.Verb, id: r.command, body: in.Body})
 	if err != nil {
 		return err
 	}
 	return r.json(http.StatusOK, accepted{ID: r.command, Epoch: a.Epoch, Rev: a.Rev, At: a.At})
+}
+
+// order is a command to a room, over HTTP or a socket.
+type order struct {
+	who, room, verb, id string
+	body                json.RawMessage
+}
+
+// tell sends a command to a room. What is wrong with it whatever the room is refused here,
+// before anybody looks at the room.
+func (s *Server) tell(ctx context.Context, o order) (subjects.Answer, error) {
+	switch o.verb {
+	case "":
+		return subjects.Answer{}, subjects.RefuseField("verb", "name what to do: %s", strings.Join(askedVerbs(), ", "))
+	case subjects.VerbCreate:
+		// Under an id of the sender's choice the answer would tell whether it is taken.
+		return subjects.Answer{}, subjects.RefuseField("verb", "a room is opened by POST %s, or by create on the channel %s", pathRooms, subjects.ChannelRooms)
+	case subjects.VerbWake:
+		return subjects.Answer{}, subjects.Refuse(subjects.CodeUnknownVerb, "a room has no command %q for people", o.verb)
+	}
+	if _, err := subjects.DecodeRoomCommand(o.verb, o.body); err != nil {
+		return subjects.Answer{}, err
+	}
+	if subjects.CheckID(subjects.PrefixRoom, o.room) != nil {
+		return subjects.Answer{}, noRoom()
+	}
+	return s.ask(ctx, o)
 }
 
 // askedVerbs lists the verbs that people may use on a room.
@@ -121,32 +137,34 @@ func askedVerbs() []string {
 	return out
 }
 
-// ask sends the request's command to a room, in the sender's turn.
-func (r *request) ask(room, verb string, body json.RawMessage) (subjects.Answer, error) {
-	done, err := r.srv.turns.take(r.ctx, sender{r.who.UserID, room})
+// ask sends a command in the sender's turn.
+func (s *Server) ask(ctx context.Context, o order) (a subjects.Answer, err error) {
+	ctx, told := s.watchCommand(ctx, o)
+	defer func() { told(err) }()
+	done, err := s.turns.take(ctx, sender{o.who, o.room})
 	if err != nil {
 		return subjects.Answer{}, err
 	}
 	defer done()
-	to := subjects.Command{Service: subjects.ServiceRoom, ID: room, Verb: verb, Principal: r.who.UserID}
-	a, err := r.srv.deps.Commands.Ask(r.ctx, to, subjects.Envelope{ID: r.command, Body: body})
+	to := subjects.Command{Service: subjects.ServiceRoom, ID: o.room, Verb: o.verb, Principal: o.who}
+	a, err = s.deps.Commands.Ask(ctx, to, subjects.Envelope{ID: o.id, Body: o.body})
 	if err != nil {
 		return subjects.Answer{}, err
 	}
 	if a.Refusal == nil {
 		return a, nil
 	}
-	if a.Refusal.Code == subjects.CodeNotFound && !r.sees(room) {
+	if a.Refusal.Code == subjects.CodeNotFound && !s.sees(ctx, o.who, o.room) {
 		return subjects.Answer{}, noRoom()
 	}
 	return subjects.Answer{}, &refused{Refusal: a.Refusal, epoch: a.Epoch, rev: a.Rev}
 }
 
-// sees reports whether the sender may know of the room. Where that cannot be told now, it
-// is no.
-func (r *request) sees(room string) (ok bool) {
-	err := r.srv.deps.Rooms.View(r.ctx, room, func(v RoomView) error {
-		ok = v.State != nil && v.State.CanSee(r.who.UserID)
+// sees reports whether somebody may know of the room. Where that cannot be told now, it is
+// no.
+func (s *Server) sees(ctx context.Context, who, room string) (ok bool) {
+	err := s.deps.Rooms.View(ctx, room, func(v RoomView) error {
+		ok = v.State != nil && v.State.CanSee(who)
 		return nil
 	})
 	return ok && err == nil

@@ -1,6 +1,7 @@
 package edge
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -31,21 +32,26 @@ func (s *Server) tracks(r *request) error {
 	if err != nil {
 		return err
 	}
-	query, err := r.textParam("query", tracksQueryMost)
+	out, err := s.findTracks(r.ctx, r.Query("query"), limit)
 	if err != nil {
 		return err
 	}
-	out := struct {
-		Tracks []subjects.Track `json:"tracks"`
-	}{[]subjects.Track{}}
-	if s.deps.Tracks != nil {
-		found, err := s.deps.Tracks.List(r.ctx, query, limit)
-		if err != nil {
-			return err
-		}
-		out.Tracks = append(out.Tracks, found...)
-	}
 	return r.json(http.StatusOK, out)
+}
+
+// tracksFound is the answer to a search for tracks.
+type tracksFound struct {
+	Tracks []subjects.Track `json:"tracks"`
+}
+
+func (s *Server) findTracks(ctx context.Context, query string, limit int) (tracksFound, error) {
+	out := tracksFound{[]subjects.Track{}}
+	if err := checkText("query", query, tracksQueryMost); err != nil || s.deps.Tracks == nil {
+		return out, err
+	}
+	found, err := s.deps.Tracks.List(ctx, query, limit)
+	out.Tracks = append(out.Tracks, found...)
+	return out, err
 }
 
 // mediaTags remembers the entity tag of each demo file, a digest of its bytes; there are

@@ -1,6 +1,7 @@
 package edge
 
 import (
+	"context"
 	"net/http"
 	"strings"
 
@@ -33,21 +34,28 @@ func (s *Server) users(r *request) error {
 	if list == "" {
 		return subjects.RefuseField("ids", "name the users: ?ids=user_…,user_…")
 	}
-	ids := strings.SplitN(list, ",", subjects.MaxProfileBatch+1)
-	if len(ids) > subjects.MaxProfileBatch {
-		return subjects.RefuseField("ids", "at most %d at once", subjects.MaxProfileBatch)
-	}
-	for _, id := range ids {
-		if subjects.CheckID(subjects.PrefixUser, id) != nil {
-			return subjects.RefuseField("ids", "%q is not a user id", clip(id))
-		}
-	}
-	out := subjects.ProfileBatchAnswer{Profiles: []subjects.Profile{}}
-	in := subjects.ProfileBatchRequest{IDs: ids, Viewer: r.who.UserID}
-	if err := r.query(subjects.ServiceProfile, subjects.ProfileBatch, in, &out); err != nil {
+	out, err := s.findUsers(r.ctx, r.who.UserID, strings.SplitN(list, ",", subjects.MaxProfileBatch+1))
+	if err != nil {
 		return err
 	}
 	return r.json(http.StatusOK, out)
+}
+
+// findUsers gives the profiles of users, in the order asked, without those that are not
+// there.
+func (s *Server) findUsers(ctx context.Context, who string, ids []string) (subjects.ProfileBatchAnswer, error) {
+	out := subjects.ProfileBatchAnswer{Profiles: []subjects.Profile{}}
+	if len(ids) > subjects.MaxProfileBatch {
+		return out, subjects.RefuseField("ids", "at most %d at once", subjects.MaxProfileBatch)
+	}
+	for _, id := range ids {
+		if subjects.CheckID(subjects.PrefixUser, id) != nil {
+			return out, subjects.RefuseField("ids", "%q is not a user id", clip(id))
+		}
+	}
+	in := subjects.ProfileBatchRequest{IDs: ids, Viewer: who}
+	err := s.deps.Queries.Query(ctx, subjects.ServiceProfile, subjects.ProfileBatch, in, &out)
+	return out, err
 }
 
 // profileChange is what of a profile its owner may change; what is absent stays.

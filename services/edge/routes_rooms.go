@@ -1,6 +1,7 @@
 package edge
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -48,7 +49,7 @@ type roomAnswer struct {
 func (s *Server) room(r *request) error {
 	id := r.Params("id")
 	out := roomAnswer{ID: id}
-	err := r.view(id, func(v RoomView) error {
+	err := s.view(r.ctx, r.who.UserID, id, func(v RoomView) error {
 		now := max(at(r.now()), v.At)
 		out.Epoch, out.Rev, out.At = v.Epoch, v.Rev, v.At
 		out.ServerTime, out.PositionMs = now, v.State.Room.PositionAt(now)
@@ -82,17 +83,14 @@ func (s *Server) room(r *request) error {
 	return r.json(http.StatusOK, out)
 }
 
-// view calls f with a room that the caller may see.
-func (r *request) view(id string, f func(RoomView) error) error {
+// view calls f with a room that somebody may see.
+func (s *Server) view(ctx context.Context, who, id string, f func(RoomView) error) error {
 	if subjects.CheckID(subjects.PrefixRoom, id) != nil {
 		return noRoom()
 	}
-	return r.srv.deps.Rooms.View(r.ctx, id, func(v RoomView) error {
-		if v.State == nil || !v.State.CanSee(r.who.UserID) {
-			return noRoom()
-		}
-		if v.Unknown != nil {
-			return subjects.Refuse(subjects.CodeUpgrade, "the room was changed by a newer release than this process; ask again, another may answer")
+	return s.deps.Rooms.View(ctx, id, func(v RoomView) error {
+		if err := visible(v, who); err != nil {
+			return err
 		}
 		return f(v)
 	})
@@ -155,24 +153,32 @@ type roster struct {
 	Next    string        `json:"next,omitempty"`
 }
 
-// members reads the roster by page, ordered by user id. Pages fit together while people
-// come and go: nobody who was there all the time is left out or comes twice.
 func (s *Server) members(r *request) error {
 	limit, err := r.limitParam(membersPage, membersPageMost)
 	if err != nil {
 		return err
 	}
-	var after struct {
-		User string `json:"user"`
-	}
-	if _, err := r.cursorParam(&after); err != nil {
+	out, err := s.rosterPage(r.ctx, r.who.UserID, r.Params("id"), r.Query("cursor"), limit)
+	if err != nil {
 		return err
 	}
+	return r.json(http.StatusOK, out)
+}
+
+// rosterPage reads the roster by page, ordered by user id. Pages fit together while people
+// come and go: nobody who was there all the time is left out or comes twice.
+func (s *Server) rosterPage(ctx context.Context, who, room, after string, limit int) (roster, error) {
+	var last struct {
+		User string `json:"user"`
+	}
 	out := roster{Members: []rosterEntry{}}
-	err = r.view(r.Params("id"), func(v RoomView) error {
+	if _, err := readCursor(after, &last); err != nil {
+		return out, err
+	}
+	err := s.view(ctx, who, room, func(v RoomView) error {
 		out.Epoch, out.Rev, out.Total = v.Epoch, v.Rev, v.State.MemberTotal()
 		ids := v.State.MemberIDs()
-		from, found := slices.BinarySearch(ids, after.User)
+		from, found := slices.BinarySearch(ids, last.User)
 		if found {
 			from++
 		}
@@ -182,15 +188,12 @@ func (s *Server) members(r *request) error {
 			}
 		}
 		if from+limit < len(ids) {
-			after.User = ids[from+limit-1]
-			out.Next = cursor(after)
+			last.User = ids[from+limit-1]
+			out.Next = cursor(last)
 		}
 		return nil
 	})
-	if err != nil {
-		return err
-	}
-	return r.json(http.StatusOK, out)
+	return out, err
 }
 
 // queuePageAnswer is the answer to GET /v1/rooms/{id}/queue.
@@ -214,12 +217,12 @@ func (s *Server) queue(r *request) error {
 		Score int   `json:"score"`
 		Seq   int64 `json:"seq"`
 	}
-	more, err := r.cursorParam(&after)
+	more, err := readCursor(r.Query("cursor"), &after)
 	if err != nil {
 		return err
 	}
 	out := queuePageAnswer{Queue: []subjects.QueueEntry{}}
-	err = r.view(r.Params("id"), func(v RoomView) error {
+	err = s.view(r.ctx, r.who.UserID, r.Params("id"), func(v RoomView) error {
 		out.Epoch, out.Rev, out.MinimumScore = v.Epoch, v.Rev, v.State.Room.Options.MinimumScore
 		all := v.State.Room.Ordered()
 		out.Total = len(all)
@@ -246,27 +249,30 @@ func (s *Server) queue(r *request) error {
 	return r.json(http.StatusOK, out)
 }
 
-// searchRooms finds rooms by the beginning of their name: open ones, and of the private
-// ones those that the caller may see.
 func (s *Server) searchRooms(r *request) error {
 	limit, err := r.limitParam(searchPage, searchPageMost)
 	if err != nil {
 		return err
 	}
-	prefix, err := r.textParam("prefix", subjects.MaxRoomName)
+	out, err := s.findRooms(r.ctx, roomSearch{Viewer: r.who.UserID, Prefix: r.Query("prefix"), Cursor: r.Query("cursor"), Limit: limit})
 	if err != nil {
-		return err
-	}
-	after, err := r.textParam("cursor", maxCursor)
-	if err != nil {
-		return err
-	}
-	in := roomSearch{Viewer: r.who.UserID, Prefix: prefix, Cursor: after, Limit: limit}
-	out := roomsFound{Rooms: []json.RawMessage{}}
-	if err := r.query(subjects.ServiceRoom, endpointSearch, in, &out); err != nil {
 		return err
 	}
 	return r.json(http.StatusOK, out)
+}
+
+// findRooms finds rooms by the beginning of their name: open ones, and of the private ones
+// those that the viewer may see.
+func (s *Server) findRooms(ctx context.Context, in roomSearch) (roomsFound, error) {
+	out := roomsFound{Rooms: []json.RawMessage{}}
+	if err := checkText("prefix", in.Prefix, subjects.MaxRoomName); err != nil {
+		return out, err
+	}
+	if err := checkText("cursor", in.Cursor, maxCursor); err != nil {
+		return out, err
+	}
+	err := s.deps.Queries.Query(ctx, subjects.ServiceRoom, endpointSearch, in, &out)
+	return out, err
 }
 
 const endpointSearch = "search"

@@ -43,6 +43,11 @@ type Server struct {
 	turns   *turns
 	hashes  *lru.Cache[string, documentHash]
 	media   mediaTags
+	sockets *sockets
+	hub     *hub
+	lobby   *lobby
+	own     *own
+	metrics *metrics
 
 	http    *fasthttp.Server
 	door    *door
@@ -84,11 +89,26 @@ func Start(ctx context.Context, cfg Config, deps Deps) (*Server, error) {
 	if tlsConfig != nil {
 		serveOn = tls.NewListener(s.door, tlsConfig)
 	}
+	s.openSockets()
 	go func() {
 		defer close(s.done)
 		s.err = s.http.Serve(serveOn)
 	}()
 	return s, nil
+}
+
+// openSockets starts what runs beside the requests.
+func (s *Server) openSockets() {
+	s.hub, s.own, s.lobby, s.sockets = newHub(s), newOwn(s), newLobby(s), newSockets(s)
+}
+
+// closeSockets sends the clients elsewhere and ends what was started.
+func (s *Server) closeSockets(ctx context.Context) error {
+	err := s.sockets.close(ctx)
+	s.own.close()
+	s.lobby.close()
+	s.hub.close()
+	return err
 }
 
 // newServer makes a server that listens nowhere yet.
@@ -109,6 +129,7 @@ func newServer(cfg Config, deps Deps) (*Server, error) {
 		return nil, err
 	}
 	s.base, s.stop = context.WithCancel(context.Background())
+	s.metrics = newMetrics(deps.Metrics, s.routes())
 
 	app := fiber.New(fiber.Config{
 		// Strings that a handler reads are copies, and may be kept.
@@ -220,7 +241,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	}
 	// The door is closed here as well, because a server that has not got as far as to
 	// accept does not know it yet.
-	err := errors.Join(s.door.Close(), s.http.ShutdownWithContext(ctx))
+	err := errors.Join(s.door.Close(), s.closeSockets(ctx), s.http.ShutdownWithContext(ctx))
 	s.stop()
 	if err != nil {
 		s.door.closeAll()

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"strings"
 
 	"github.com/tuttihq/tutti/services/internal/aggregate"
 	"github.com/tuttihq/tutti/services/internal/projection"
@@ -45,7 +44,7 @@ func Projection(claims *Claims) projection.Spec[*subjects.RoomState, subjects.Ro
 		Touched: func() projection.Touched[*subjects.RoomState, subjects.RoomEvent] { return &Touched{} },
 		Owner: func(table, document string) (string, bool) {
 			if table == subjects.TableRoomInvites {
-				_, room, ok := strings.Cut(document, ".")
+				_, room, ok := subjects.SplitRoomInviteID(document)
 				return room, ok
 			}
 			return document, true
@@ -68,6 +67,9 @@ func PublicRoom(doc store.Document) (json.RawMessage, bool) {
 	}
 	return doc.Body, true
 }
+
+// OwnInvite gives what the invited may know of a document in TableRoomInvites: all of it.
+func OwnInvite(doc store.Document) (json.RawMessage, bool) { return doc.Body, !doc.Deleted }
 
 // Touched collects what the documents of one room owe to the events folded since they
 // were last written, so that writing costs what changed and several commits can be

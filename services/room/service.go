@@ -46,8 +46,9 @@ func (d Deps) validate() error {
 
 // Service runs rooms. Many replicas may run: they share the rooms.
 type Service struct {
-	host  *aggregate.Host[*subjects.RoomState, *Command, subjects.RoomEvent]
-	stops []func()
+	host      *aggregate.Host[*subjects.RoomState, *Command, subjects.RoomEvent]
+	projector *projection.Projector[*subjects.RoomState, subjects.RoomEvent]
+	stops     []func()
 }
 
 // Start takes this replica's share of the rooms, answers searches, and starts the
@@ -79,9 +80,15 @@ func Start(ctx context.Context, d Deps) (*Service, error) {
 	if err != nil {
 		return nil, errors.Join(err, s.Stop(ctx))
 	}
+	s.projector = projector
 	s.background(d.Log, projector.Run)
 	s.background(d.Log, func(ctx context.Context) error {
 		return projection.Publish(ctx, d.Bus, d.Store, projection.Publication{Table: subjects.TableRooms, Public: PublicRoom, Log: d.Log})
+	})
+	s.background(d.Log, func(ctx context.Context) error {
+		return projection.Publish(ctx, d.Bus, d.Store, projection.Publication{
+			Table: subjects.TableRoomInvites, Public: OwnInvite, Owner: subjects.SplitRoomInviteID, Log: d.Log,
+		})
 	})
 	return s, nil
 }
@@ -101,6 +108,18 @@ func (s *Service) background(log *slog.Logger, run func(context.Context) error) 
 
 // Stats gives the kernel's counters.
 func (s *Service) Stats() aggregate.Stats { return s.host.Engine().Stats() }
+
+// Projected gives the projector's counters.
+func (s *Service) Projected() projection.Stats { return s.projector.Stats() }
+
+// Queued tells how many commands wait in the queue of this replica's rooms, and how many of
+// them are being worked on; it asks the NATS server.
+func (s *Service) Queued(ctx context.Context) (waiting uint64, flight int, err error) {
+	return s.host.Queued(ctx)
+}
+
+// Partitions is how many of the partitions this replica owns now.
+func (s *Service) Partitions() int { return s.host.Partitions() }
 
 // Stop lets go of the rooms: another replica takes them over at once. It waits for what
 // is under way until ctx ends.

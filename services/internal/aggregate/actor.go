@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/tuttihq/tutti/services/internal/telemetry"
 	"github.com/tuttihq/tutti/subjects"
 )
 
@@ -35,6 +36,7 @@ type item[C any] struct {
 	stale     func() bool
 	again     bool
 	reply     func(subjects.Answer)
+	seen      seen
 }
 
 // scheduled reports whether the item is a wake that the server delivered.
@@ -181,10 +183,10 @@ func (a *actor[S, C, E]) work() {
 func (a *actor[S, C, E]) run(batch []*item[C]) {
 	if a.f == nil {
 		if err := a.load(batch); err != nil {
-			a.e.opt.Log.Warn("aggregate not loaded", "service", a.e.m.Service(), "id", a.id, "err", err)
+			a.e.opt.Log.Warn("aggregate not loaded", "service", a.e.m.Service(), telemetry.KeyAggregate, a.id, "err", err)
 			code := subjects.CodeUnavailable
 			if errors.Is(err, ErrBrokenLog) {
-				a.e.opt.Log.Error("broken log", "service", a.e.m.Service(), "id", a.id, "err", err)
+				a.e.opt.Log.Error("broken log", "service", a.e.m.Service(), telemetry.KeyAggregate, a.id, "err", err)
 				code = subjects.CodeInternal
 			}
 			a.refuseAll(batch, subjects.Refuse(code, "the %s could not be loaded", a.e.m.Service()))
@@ -197,7 +199,7 @@ func (a *actor[S, C, E]) run(batch []*item[C]) {
 		a.requeue(rest)
 	}
 	if err != nil && !errors.Is(err, ErrFenced) {
-		a.e.opt.Log.Warn("commit failed", "service", a.e.m.Service(), "id", a.id, "err", err)
+		a.e.opt.Log.Warn("commit failed", "service", a.e.m.Service(), telemetry.KeyAggregate, a.id, "err", err)
 	}
 }
 
@@ -209,11 +211,13 @@ func (a *actor[S, C, E]) load(batch []*item[C]) error {
 		return fmt.Errorf("%w: stopping", ErrUnavailable)
 	}
 	defer func() { <-a.e.loads }()
+	begin := time.Now()
 	f, err := safely(func() (*Folded[S], error) { return Load(a.e.ctx, a.e.j, a.e.m, a.id) })
 	if err != nil {
 		return err
 	}
 	a.e.counters.loads.Add(1)
+	a.e.opt.Metrics.loaded(time.Since(begin))
 	if f.Seq < a.lost.seq && f.Epoch <= a.lost.epoch {
 		// This owner has seen more of the log than there is now.
 		f.Epoch, f.raised = a.lost.epoch+1, true

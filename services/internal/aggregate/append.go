@@ -37,11 +37,17 @@ func (a *actor[S, C, E]) settle(d *draft[C]) error {
 	if err := a.schedule(); err != nil {
 		return err
 	}
+	begin := time.Now()
+	span := appending(&a.e.opt, d, a.e.m.Service())
 	seq, err := a.append(ctx, d, a.buf)
+	appended(span, err)
 	if err != nil {
 		return err
 	}
 	a.e.commits.Add(1)
+	if m := a.e.opt.Metrics; m != nil {
+		m.committed(d.accepted(), len(d.order), len(a.buf), time.Since(begin))
+	}
 	a.f.Epoch, a.f.Rev, a.f.Seq, a.f.At = d.commit.Epoch, d.commit.Rev, seq, d.commit.At
 	a.f.sinceSnapshot++
 	if cap(a.buf) > 1<<20 {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/tuttihq/tutti/services/internal/telemetry"
 	"github.com/tuttihq/tutti/subjects"
 )
 
@@ -114,8 +115,8 @@ func (a *actor[S, C, E]) blame(it *item[C], err error) {
 		it.refusal = subjects.Refuse(subjects.CodeTooLarge, "what the command would change is too large to be stored")
 		return
 	}
-	a.e.opt.Log.Error("command met a defect", "service", a.e.m.Service(), "id", a.id,
-		"verb", it.call.Verb, "cmd", it.call.Command, "err", err)
+	a.e.opt.Log.ErrorContext(it.seen.span.In(a.e.ctx), "command met a defect", "service", a.e.m.Service(),
+		telemetry.KeyAggregate, a.id, "verb", it.call.Verb, telemetry.KeyCommand, it.call.Command, "err", err)
 	it.refusal = subjects.Refuse(subjects.CodeInternal, "the command met a defect and was not carried out")
 }
 
@@ -280,13 +281,13 @@ func (a *actor[S, C, E]) snapshot() {
 	a.f.sinceSnapshot = 0
 	if err != nil {
 		a.saving.Store(false)
-		a.e.opt.Log.Error("snapshot not made", "service", a.e.m.Service(), "id", a.id, "err", err)
+		a.e.opt.Log.Error("snapshot not made", "service", a.e.m.Service(), telemetry.KeyAggregate, a.id, "err", err)
 		return
 	}
 	a.e.wg.Go(func() {
 		defer a.saving.Store(false)
 		if err := a.e.j.SaveSnapshot(a.e.ctx, a.id, data); err != nil {
-			a.e.opt.Log.Warn("snapshot not stored", "service", a.e.m.Service(), "id", a.id, "bytes", len(data), "err", err)
+			a.e.opt.Log.Warn("snapshot not stored", "service", a.e.m.Service(), telemetry.KeyAggregate, a.id, "bytes", len(data), "err", err)
 			return
 		}
 		a.e.snapshots.Add(1)

@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/tuttihq/tutti/services/internal/telemetry"
 	"github.com/tuttihq/tutti/subjects"
 )
 
@@ -48,6 +49,10 @@ type Options struct {
 	AskOnly func(verb string) bool
 	// SnapshotEvery is how many commits lie between two snapshots. Default 200.
 	SnapshotEvery int
+	// Metrics is told of every command and commit; nil: nobody.
+	Metrics *Metrics
+	// Tracer follows commands to their commit; nil follows none.
+	Tracer *telemetry.Tracer
 }
 
 func (o Options) withDefaults() Options {
@@ -98,6 +103,8 @@ type Delivery struct {
 	// an append and not by a look at the log: what the other has decided, and not stored
 	// yet, can then not be stored any more.
 	Again bool
+	// Trace is the W3C trace context of the sender, empty if there is none.
+	Trace string
 	// Answer is called exactly once, from any goroutine; it must not block.
 	Answer func(subjects.Answer)
 }
@@ -111,11 +118,16 @@ type Stats struct {
 	Refused   uint64 // final refusals
 	Repeats   uint64 // commands that were answered from memory
 	Snapshots uint64
-	Live      int // aggregates awake now
+	Wakes     uint64 // timers that went off in this process
+	Scheduled uint64 // timers left with the server
+	Live      int    // aggregates awake now
+	Waiting   int    // commands taken in and not answered yet, own wakes among them
+	Loading   int    // aggregates being folded from the log now
+	Preparing int    // preparations under way now
 }
 
 type counters struct {
-	commands, commits, conflicts, loads, refused, repeats, snapshots atomic.Uint64
+	taken, commands, commits, conflicts, loads, refused, repeats, snapshots, wakes, scheduled atomic.Uint64
 }
 
 // Engine runs the aggregates of one service in this process: one command at a time each,
@@ -156,6 +168,7 @@ func NewEngine[S, C, E any](m Machine[S, C, E], j Journal, opt Options) *Engine[
 // Submit takes a command in. It does not block: what is wrong with the command, or with
 // the moment (subjects.CodeBusy, subjects.CodeUnavailable), is said through d.Answer.
 func (e *Engine[S, C, E]) Submit(d Delivery) {
+	e.taken.Add(1)
 	it := e.read(d)
 	if it.refusal != nil {
 		// It cannot be read, so it never was nor will be accepted: no state is asked.
@@ -184,6 +197,7 @@ func (e *Engine[S, C, E]) read(d Delivery) *item[C] {
 	}
 	env, err := subjects.DecodeEnvelope(d.Payload)
 	it.call.Command = env.ID
+	it.seen = e.opt.watch(&it.call, &d)
 	if err != nil {
 		it.refusal = asRefusal(err)
 		return it
@@ -329,10 +343,12 @@ func (e *Engine[S, C, E]) Stats() Stats {
 	e.mu.Lock()
 	live := len(e.actors)
 	e.mu.Unlock()
+	done := e.commands.Load() // before taken, so that what waits is never less than none
 	return Stats{
-		Commands: e.commands.Load(), Commits: e.commits.Load(), Conflicts: e.conflicts.Load(),
+		Commands: done, Commits: e.commits.Load(), Conflicts: e.conflicts.Load(),
 		Loads: e.counters.loads.Load(), Refused: e.refused.Load(), Repeats: e.repeats.Load(),
-		Snapshots: e.snapshots.Load(), Live: live,
+		Snapshots: e.snapshots.Load(), Wakes: e.wakes.Load(), Scheduled: e.scheduled.Load(),
+		Live: live, Waiting: int(e.taken.Load() - done), Loading: len(e.loads), Preparing: len(e.preps),
 	}
 }
 
@@ -341,6 +357,7 @@ func (e *Engine[S, C, E]) answer(it *item[C], a subjects.Answer) {
 	if a.Refusal != nil && a.Refusal.Code.Final() {
 		e.refused.Add(1)
 	}
+	e.opt.answered(&it.seen, it.call.Verb, &a)
 	if it.reply != nil {
 		it.reply(a)
 	}

@@ -84,6 +84,26 @@ func (h *Host[S, C, E]) Partitions() int {
 	return len(h.owned)
 }
 
+// Queued tells how many commands wait in the COMMANDS stream for this replica's
+// partitions, and how many of theirs are being worked on. It asks the server once a
+// partition; of a partition that is not being read just now it knows nothing.
+func (h *Host[S, C, E]) Queued(ctx context.Context) (waiting uint64, flight int, err error) {
+	h.mu.Lock()
+	queues := make([]*queue, 0, len(h.owned))
+	for _, p := range h.owned {
+		queues = append(queues, p.queue)
+	}
+	h.mu.Unlock()
+	for _, q := range queues {
+		w, f, err := q.length(ctx)
+		if err != nil {
+			return 0, 0, err
+		}
+		waiting, flight = waiting+w, flight+f
+	}
+	return waiting, flight, nil
+}
+
 func (h *Host[S, C, E]) run() {
 	retry := time.NewTicker(time.Second)
 	defer retry.Stop()
@@ -218,6 +238,7 @@ func (h *Host[S, C, E]) ask(m *nats.Msg) {
 		return
 	}
 	d := Delivery{To: to, Payload: m.Data, Again: m.Header.Get(subjects.HeaderAgain) != "", Answer: answer}
+	d.Trace = m.Header.Get(subjects.HeaderTrace)
 	if until, err := strconv.ParseInt(m.Header.Get(subjects.HeaderDeadline), 10, 64); err == nil {
 		d.Stale = func() bool { return h.now().UnixMilli() > until }
 	}

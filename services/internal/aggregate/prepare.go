@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/tuttihq/tutti/services/internal/telemetry"
 	"github.com/tuttihq/tutti/subjects"
 )
 
@@ -76,7 +77,8 @@ func (a *actor[S, C, E]) prepare(it *item[C]) {
 			a.blame(it, err)
 		default:
 			if !errors.As(err, &r) {
-				a.e.opt.Log.Warn("preparation failed", "service", a.e.m.Service(), "id", a.id, "verb", it.call.Verb, "err", err)
+				a.e.opt.Log.WarnContext(it.seen.span.In(a.e.ctx), "preparation failed", "service", a.e.m.Service(),
+					telemetry.KeyAggregate, a.id, "verb", it.call.Verb, telemetry.KeyCommand, it.call.Command, "err", err)
 				r = subjects.Refuse(subjects.CodeUnavailable, "what the command needs could not be had now")
 			}
 			it.refusal = r
@@ -126,7 +128,9 @@ func (a *actor[S, C, E]) runPrepare(it *item[C]) (C, error) {
 		return zero, fmt.Errorf("%w: stopping", ErrUnavailable)
 	}
 	defer func() { <-a.e.preps }()
-	ctx, cancel := context.WithTimeout(a.e.ctx, a.e.opt.PrepareTimeout)
+	ctx, cancel := context.WithTimeout(it.seen.span.In(a.e.ctx), a.e.opt.PrepareTimeout)
 	defer cancel()
+	ctx, span := telemetry.Child(ctx, "prepare", telemetry.KindInternal)
+	defer span.End()
 	return safely(func() (C, error) { return a.e.m.Prepare(ctx, it.call, it.cmd) })
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/tuttihq/tutti/services/internal/bus"
@@ -49,6 +50,8 @@ type queue struct {
 	cancel context.CancelFunc
 	wg     sync.WaitGroup
 	before uint64 // the stream's last sequence when its consumer began anew
+
+	reading atomic.Pointer[bus.Subscription] // nil while interrupted
 
 	mu     sync.Mutex
 	lanes  map[laneKey][]*queued // the first of each is being worked on
@@ -106,6 +109,8 @@ func (q *queue) read() error {
 		return err
 	}
 	defer sub.Stop()
+	q.reading.Store(sub)
+	defer q.reading.Store(nil)
 	s, err := q.bus.StreamState(q.ctx, subjects.StreamCommands)
 	if err != nil {
 		return err
@@ -174,7 +179,19 @@ func (q *queue) take(m *bus.Message) {
 
 func (q *queue) send(it *queued) {
 	q.wg.Add(1) // until it is answered
-	q.submit(Delivery{To: it.to, Payload: it.m.Data, Queued: true, Stale: q.stale, Again: it.again, Answer: func(a subjects.Answer) { q.answered(it, a) }})
+	q.submit(Delivery{To: it.to, Payload: it.m.Data, Queued: true, Stale: q.stale, Again: it.again, Trace: it.m.Header(subjects.HeaderTrace), Answer: func(a subjects.Answer) { q.answered(it, a) }})
+}
+
+// length is how many commands wait in the stream and how many are worked on; it asks the
+// server.
+func (q *queue) length(ctx context.Context) (waiting uint64, flight int, err error) {
+	q.mu.Lock()
+	flight = len(q.flight)
+	q.mu.Unlock()
+	if sub := q.reading.Load(); sub != nil {
+		waiting, err = sub.Waiting(ctx)
+	}
+	return waiting, flight, err
 }
 
 // stale reports whether the next owner may be at this queue already.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/tuttihq/tutti/services/internal/telemetry"
 	"github.com/tuttihq/tutti/subjects"
 )
 
@@ -57,7 +58,7 @@ func (a *actor[S, C, E]) nextTimer() (at int64, ok bool) {
 	}
 	defer func() {
 		if p := recover(); p != nil {
-			a.e.opt.Log.Error("next timer panicked", "service", a.e.m.Service(), "id", a.id, "panic", p)
+			a.e.opt.Log.Error("next timer panicked", "service", a.e.m.Service(), telemetry.KeyAggregate, a.id, "panic", p)
 			at, ok = 0, false
 		}
 	}()
@@ -88,6 +89,7 @@ func (a *actor[S, C, E]) schedule() error {
 		return fmt.Errorf("aggregate: timer of %s: %w", a.id, err)
 	}
 	a.scheduled = second
+	a.e.counters.scheduled.Add(1)
 	return nil
 }
 
@@ -145,6 +147,8 @@ func (a *actor[S, C, E]) fire(generation uint64) {
 		return
 	}
 	l.owed, l.waking = false, true
+	a.e.taken.Add(1)
+	a.e.wakes.Add(1)
 	a.enter(&item[C]{
 		call: Call{ID: a.id, Verb: subjects.VerbWake, Principal: subjects.System, Command: id},
 		cmd:  a.e.m.Wake(), key: key, queued: true, own: true,

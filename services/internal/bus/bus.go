@@ -25,6 +25,7 @@ type Bus struct {
 	cfg   Config
 	clock *Clock
 	log   *slog.Logger
+	watch *watch
 
 	mu          sync.Mutex
 	onReconnect map[int]func()
@@ -39,6 +40,7 @@ func Start(ctx context.Context, cfg Config, services []string, log *slog.Logger)
 		return nil, err
 	}
 	b := &Bus{cfg: cfg, log: log, onReconnect: map[int]func(){}, closed: make(chan struct{})}
+	b.watch = newWatch(cfg.Metrics)
 	if cfg.URL == "" {
 		srv, err := startEmbedded(cfg)
 		if err != nil {
@@ -54,6 +56,7 @@ func Start(ctx context.Context, cfg Config, services []string, log *slog.Logger)
 		b.Close(ctx)
 		return nil, err
 	}
+	b.watch.read(b)
 	return b, nil
 }
 
@@ -61,6 +64,7 @@ func Start(ctx context.Context, cfg Config, services []string, log *slog.Logger)
 // not measure the clock (Clock gives nil). For tools that look.
 func Dial(ctx context.Context, cfg Config, log *slog.Logger) (*Bus, error) {
 	b := &Bus{cfg: cfg, log: log, onReconnect: map[int]func(){}, closed: make(chan struct{})}
+	b.watch = newWatch(cfg.Metrics)
 	if err := b.connect(); err != nil {
 		b.Close(ctx)
 		return nil, err
@@ -88,6 +92,7 @@ func (b *Bus) connect() error {
 			}
 		}),
 		nats.ErrorHandler(func(_ *nats.Conn, s *nats.Subscription, err error) {
+			b.watch.errors.Inc()
 			subject := ""
 			if s != nil {
 				subject = s.Subject
@@ -242,6 +247,7 @@ func (b *Bus) reconnected() {
 // Close drains the connection, then stops the embedded server. It waits until both are
 // done or ctx ends.
 func (b *Bus) Close(ctx context.Context) {
+	b.watch.forget()
 	if b.clock != nil {
 		b.clock.stop()
 	}

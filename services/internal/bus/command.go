@@ -11,6 +11,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/tuttihq/tutti/services/internal/telemetry"
 	"github.com/tuttihq/tutti/subjects"
 )
 
@@ -32,6 +33,17 @@ const (
 // comes in the answer; the error is ErrUnavailable (whether the command takes effect is
 // then not known) or subjects.ErrBadSubject.
 func (b *Bus) Ask(ctx context.Context, to subjects.Command, env subjects.Envelope) (subjects.Answer, error) {
+	if !telemetry.Traced(ctx) {
+		return b.ask(ctx, to, env)
+	}
+	ctx, span := telemetry.Child(ctx, "ask "+to.Service+"."+to.Verb, telemetry.KindClient, about(to, env)...)
+	defer span.End()
+	a, err := b.ask(ctx, to, env)
+	told(span, a.Err(), err)
+	return a, err
+}
+
+func (b *Bus) ask(ctx context.Context, to subjects.Command, env subjects.Envelope) (subjects.Answer, error) {
 	subject, err := to.Subject(subjects.DoorAsk)
 	if err != nil {
 		return subjects.Answer{}, err
@@ -66,6 +78,7 @@ func (b *Bus) Ask(ctx context.Context, to subjects.Command, env subjects.Envelop
 			return subjects.Answer{}, fmt.Errorf("bus: ask: %w", errors.Join(ErrUnavailable, last, ctx.Err()))
 		case <-t.C:
 		}
+		b.watch.retries.Inc()
 	}
 }
 
@@ -82,6 +95,9 @@ func (b *Bus) askOnce(ctx context.Context, subject string, data []byte, again bo
 	if again {
 		m.Header.Set(subjects.HeaderAgain, "1")
 	}
+	if trace := telemetry.Traceparent(ctx); trace != "" {
+		m.Header.Set(subjects.HeaderTrace, trace)
+	}
 	reply, err := b.nc.RequestMsgWithContext(ctx, m)
 	if err != nil {
 		return subjects.Answer{}, classify(err)
@@ -96,7 +112,7 @@ func (b *Bus) askOnce(ctx context.Context, subject string, data []byte, again bo
 // Send leaves a command in the COMMANDS stream and returns once it is stored: its
 // aggregate's owner will carry it out, after a crash too, in the order sent. One that found no
 // owner for a week is dropped. ErrFull: the store's limit is reached.
-func (b *Bus) Send(ctx context.Context, to subjects.Command, env subjects.Envelope) error {
+func (b *Bus) Send(ctx context.Context, to subjects.Command, env subjects.Envelope) (err error) {
 	subject, err := to.Subject(subjects.DoorQueue)
 	if err != nil {
 		return err
@@ -107,7 +123,16 @@ func (b *Bus) Send(ctx context.Context, to subjects.Command, env subjects.Envelo
 	}
 	ctx, cancel := context.WithTimeout(ctx, appendWait)
 	defer cancel()
-	if _, err := b.js.PublishMsg(ctx, &nats.Msg{Subject: subject, Data: data}, jetstream.WithExpectStream(subjects.StreamCommands), jetstream.WithMsgTTL(sendTTL)); err != nil {
+	m := &nats.Msg{Subject: subject, Data: data}
+	if telemetry.Traced(ctx) {
+		var span telemetry.Span
+		ctx, span = telemetry.Child(ctx, "send "+to.Service+"."+to.Verb, telemetry.KindProducer, about(to, env)...)
+		defer func() { told(span, nil, err); span.End() }()
+	}
+	if trace := telemetry.Traceparent(ctx); trace != "" {
+		m.Header = nats.Header{subjects.HeaderTrace: {trace}}
+	}
+	if _, err := b.js.PublishMsg(ctx, m, jetstream.WithExpectStream(subjects.StreamCommands), jetstream.WithMsgTTL(sendTTL)); err != nil {
 		return fmt.Errorf("bus: send: %w", classify(err))
 	}
 	return nil

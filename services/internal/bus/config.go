@@ -6,6 +6,8 @@ import (
 	"net"
 	"net/netip"
 	"time"
+
+	"github.com/tuttihq/tutti/services/internal/telemetry"
 )
 
 // Config says where NATS is and how the streams are kept.
@@ -32,6 +34,10 @@ type Config struct {
 	Replicas int
 	// Name is shown in the server's list of connections.
 	Name string
+	// Metrics is where the bus's metrics can be read; nil: nowhere.
+	Metrics *telemetry.Registry
+	// Tracer follows queries to who answers them; nil follows none.
+	Tracer *telemetry.Tracer
 	// MaxStore bounds the embedded server's disk use in bytes; 0 leaves it to the server.
 	MaxStore int64
 }

@@ -156,6 +156,15 @@ func (s *Subscription) Handed(ctx context.Context) (uint64, error) {
 	return info.Delivered.Consumer, nil
 }
 
+// Waiting asks the server how many messages the consumer has not handed out yet.
+func (s *Subscription) Waiting(ctx context.Context) (uint64, error) {
+	info, err := s.consumer.Info(withDefault(ctx))
+	if err != nil {
+		return 0, fmt.Errorf("bus: consumer: %w", classify(err))
+	}
+	return info.NumPending, nil
+}
+
 // Return ends the reading as Stop does, and gives back what was fetched and not handed
 // out, so that the next reader has it at once and in order.
 func (s *Subscription) Return() {

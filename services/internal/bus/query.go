@@ -5,12 +5,15 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/micro"
 
+	"github.com/tuttihq/tutti/services/internal/telemetry"
 	"github.com/tuttihq/tutti/subjects"
 )
 
@@ -25,15 +28,30 @@ const (
 // refusal comes back as *subjects.Refusal; ErrUnavailable if nobody answered. Nobody
 // listening is tried again for a moment, since a service may just be changing hands.
 func (b *Bus) Query(ctx context.Context, service, endpoint string, req, resp any) error {
+	if !telemetry.Traced(ctx) {
+		return b.query(ctx, service, endpoint, req, resp)
+	}
+	ctx, span := telemetry.Child(ctx, "query "+service+"."+endpoint, telemetry.KindClient)
+	defer span.End()
+	err := b.query(ctx, service, endpoint, req, resp)
+	told(span, nil, err)
+	return err
+}
+
+func (b *Bus) query(ctx context.Context, service, endpoint string, req, resp any) error {
 	data, err := json.Marshal(req)
 	if err != nil {
 		return fmt.Errorf("bus: query: %w", err)
 	}
 	ctx, cancel := context.WithTimeout(ctx, queryWait)
 	defer cancel()
+	var header nats.Header
+	if trace := telemetry.Traceparent(ctx); trace != "" {
+		header = nats.Header{subjects.HeaderTrace: {trace}}
+	}
 	var reply *nats.Msg
 	for pause := askPauseMin; ; pause = min(pause*2, askPauseMax) {
-		reply, err = b.nc.RequestWithContext(ctx, subjects.Query(service, endpoint), data)
+		reply, err = b.nc.RequestMsgWithContext(ctx, &nats.Msg{Subject: subjects.Query(service, endpoint), Data: data, Header: header})
 		if !errors.Is(err, nats.ErrNoResponders) || ctx.Err() != nil {
 			break
 		}
@@ -86,7 +104,9 @@ func (b *Bus) Serve(service, version string, endpoints map[string]Endpoint) (sto
 		stopped bool
 		wg      sync.WaitGroup
 	)
+	names := slices.Sorted(maps.Keys(endpoints))
 	for name, ep := range endpoints {
+		seen := b.watch.endpoint(service, names, name)
 		slots := make(chan struct{}, serveConcurrency)
 		handler := micro.HandlerFunc(func(r micro.Request) {
 			slots <- struct{}{}
@@ -98,7 +118,7 @@ func (b *Bus) Serve(service, version string, endpoints map[string]Endpoint) (sto
 			}
 			wg.Go(func() {
 				defer func() { <-slots }()
-				b.answer(ctx, service, name, ep, r)
+				b.answer(ctx, service, name, ep, seen, r)
 			})
 		})
 		if err := s.AddEndpoint(name, handler, micro.WithEndpointSubject(subjects.Query(service, name))); err != nil {
@@ -118,20 +138,31 @@ func (b *Bus) Serve(service, version string, endpoints map[string]Endpoint) (sto
 	}, nil
 }
 
-func (b *Bus) answer(ctx context.Context, service, name string, ep Endpoint, r micro.Request) {
+func (b *Bus) answer(ctx context.Context, service, name string, ep Endpoint, seen endpointWatch, r micro.Request) {
 	ctx, cancel := context.WithTimeout(ctx, queryWait)
 	defer cancel()
+	begin := time.Now()
+	if b.cfg.Tracer.On() {
+		var span telemetry.Span
+		ctx = b.cfg.Tracer.Follow(ctx, r.Headers().Get(subjects.HeaderTrace))
+		ctx, span = b.cfg.Tracer.Start(ctx, "answer "+service+"."+name, telemetry.KindServer)
+		defer span.End()
+	}
 	out, err := b.call(ctx, service, name, ep, r)
+	code := subjects.Code("")
+	defer func() { seen.answered(code, time.Since(begin)) }()
 	if err != nil {
 		var refusal *subjects.Refusal
 		if !errors.As(err, &refusal) {
-			code := subjects.CodeInternal
+			code = subjects.CodeInternal
 			if errors.Is(err, ErrUnavailable) || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {
 				code = subjects.CodeUnavailable
 			}
-			b.log.Error("query failed", "service", service, "endpoint", name, "err", err)
+			b.log.ErrorContext(ctx, "query failed", "service", service, "endpoint", name, "err", err)
 			refusal = subjects.Refuse(code, "the %s service could not answer", service)
 		}
+		code = refusal.Code
+		told(telemetry.Current(ctx), refusal, nil)
 		body, merr := json.Marshal(refusal)
 		if merr != nil {
 			body = nil
@@ -143,7 +174,8 @@ func (b *Bus) answer(ctx context.Context, service, name string, ep Endpoint, r m
 	}
 	body, err := json.Marshal(out)
 	if err != nil {
-		b.log.Error("query answer not encoded", "service", service, "endpoint", name, "err", err)
+		code = subjects.CodeInternal
+		b.log.ErrorContext(ctx, "query answer not encoded", "service", service, "endpoint", name, "err", err)
 		return
 	}
 	b.respond(service, name, &nats.Msg{Subject: r.Reply(), Data: body})

@@ -30,20 +30,30 @@ func (v StateVersion) Newer(o StateVersion) bool {
 	return v.Rev > o.Rev
 }
 
-// Document is a public document on the STATE stream. Deleted ones are kept with their
+// Document is a document on the STATE stream: a public one or, with an Owner, one that
+// concerns that user alone. Deleted ones are kept with their
 // version and without a body, so that an old writer cannot bring them back.
 type Document struct {
 	Table   string          `json:"-"`
+	Owner   string          `json:"-"`
 	ID      string          `json:"-"`
 	Version StateVersion    `json:"version"`
 	Deleted bool            `json:"deleted,omitempty"`
 	Body    json.RawMessage `json:"body,omitempty"`
 }
 
+// Subject is where the document is kept.
+func (d Document) Subject() string {
+	if d.Owner != "" {
+		return subjects.Own(d.Table, d.Owner, d.ID)
+	}
+	return subjects.State(d.Table, d.ID)
+}
+
 // PutState publishes a document if it is newer than the one that the stream holds:
 // ErrStale otherwise. Two writers at once: the newer version stays, whoever was last.
 func (b *Bus) PutState(ctx context.Context, d Document) error {
-	subject := subjects.State(d.Table, d.ID)
+	subject := d.Subject()
 	data, err := json.Marshal(d)
 	if err != nil {
 		return fmt.Errorf("bus: state: %w", err)
@@ -92,11 +102,13 @@ func (b *Bus) LastState(ctx context.Context, table, id string) (Document, error)
 
 // DecodeState reads a message of the STATE stream.
 func DecodeState(subject string, data []byte) (Document, error) {
-	table, id, err := subjects.ParseState(subject)
-	if err != nil {
-		return Document{}, err
+	var d Document
+	var err error
+	if d.Table, d.ID, err = subjects.ParseState(subject); err != nil {
+		if d.Table, d.Owner, d.ID, err = subjects.ParseOwn(subject); err != nil {
+			return Document{}, err
+		}
 	}
-	d := Document{Table: table, ID: id}
 	if err := json.Unmarshal(data, &d); err != nil {
 		return Document{}, fmt.Errorf("bus: state document: %w", err)
 	}

@@ -18,6 +18,7 @@ const metaPartitions = "tutti-partitions"
 // streams gives every stream of a deployment with these services. The list is data:
 // ensure makes the server agree with it.
 func streams(services []string, replicas int) []jetstream.StreamConfig {
+	ownFrom, ownTo := subjects.OwnFeedMapping()
 	list := []jetstream.StreamConfig{
 		{
 			Name:        subjects.StreamCommands,
@@ -40,10 +41,11 @@ func streams(services []string, replicas int) []jetstream.StreamConfig {
 		},
 		{
 			Name:              subjects.StreamState,
-			Description:       "The last public version of each document. May be deleted: it is published again from the store.",
-			Subjects:          []string{subjects.StateWildcard("*")},
+			Description:       "The last version of each document that everybody, or one user, may know. May be deleted: it is published again from the store.",
+			Subjects:          []string{subjects.StateWildcard("*"), subjects.OwnWildcard("*", "*")},
 			MaxMsgsPerSubject: 1,
 			AllowDirect:       true,
+			RePublish:         &jetstream.RePublish{Source: ownFrom, Destination: ownTo},
 		},
 		{
 			Name:        subjects.StreamDLQ,

@@ -47,6 +47,13 @@ func (o *outage) begin(err error) {
 	}
 }
 
+// under reports whether the outage lasts.
+func (o *outage) under() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.down
+}
+
 func (o *outage) end() {
 	o.mu.Lock()
 	defer o.mu.Unlock()

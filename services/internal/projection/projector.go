@@ -88,10 +88,19 @@ type Stats struct {
 	Retries uint64
 	// DeadLetters is how many commits could not be projected.
 	DeadLetters uint64
+	// Working is how many commits are taken from the stream and not yet in the store, and
+	// Behind how many more waited in the stream when the last one was taken.
+	Working, Behind uint64
+	// Lag is how old the last commit that came into the store was then, by the log's
+	// clock.
+	Lag time.Duration
+	// Waits is set while something is unavailable that the projector waits for.
+	Waits bool
 }
 
 type counters struct {
-	commits, writes, stale, loads, retries, deadLetters atomic.Uint64
+	commits, writes, stale, loads, retries, deadLetters, behind atomic.Uint64
+	working, lag                                                atomic.Int64
 }
 
 type timeout = time.Duration
@@ -134,6 +143,8 @@ func (p *Projector[S, E]) Stats() Stats {
 	return Stats{
 		Commits: p.commits.Load(), Writes: p.writes.Load(), Stale: p.stale.Load(),
 		Loads: p.loads.Load(), Retries: p.retries.Load(), DeadLetters: p.deadLetters.Load(),
+		Working: uint64(max(0, p.working.Load())), Behind: p.behind.Load(), Lag: time.Duration(p.lag.Load()),
+		Waits: p.outage.under(),
 	}
 }
 
@@ -254,10 +265,16 @@ func (p *Projector[S, E]) handle(m *message.Message) error {
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrUndecodable, err)
 	}
+	if behind, err := parseUint(m.Metadata.Get(MetaPending)); err == nil {
+		p.behind.Store(behind)
+	}
+	p.working.Add(1)
+	defer p.working.Add(-1)
 	t := &task{seq: seq, commit: &c, done: make(chan struct{}), lead: make(chan struct{})}
 	if err := p.project(m.Context(), id, t); err != nil {
 		return err
 	}
+	p.lag.Store(int64(p.bus.Clock().Now().Sub(time.UnixMilli(c.At))))
 	p.outage.end()
 	return nil
 }

@@ -22,6 +22,9 @@ type Publication struct {
 	// unknown: ok is false for a document that is not to be published, and one that was
 	// is then retracted. It is pure, and must not modify the document.
 	Public func(store.Document) (body json.RawMessage, ok bool)
+	// Owner gives whom a document concerns and what it is called among theirs, by its id;
+	// it is then published for that user alone. Nil: for everybody, under its id.
+	Owner func(id string) (owner, rest string, ok bool)
 
 	// Workers is how many documents are published at once. Default 8.
 	Workers int
@@ -127,14 +130,19 @@ func (f *feed) work(ctx context.Context, q *backlog) {
 
 // publish brings STATE up to a document. ErrUndecodable: that can never be.
 func (f *feed) publish(ctx context.Context, d store.Document) error {
-	if !subjects.Token(d.ID) {
-		if _, ok := f.public(d); !ok {
+	body, ok := f.public(d)
+	out := bus.Document{Table: f.pub.Table, ID: d.ID, Version: bus.StateVersion(d.Version)}
+	fits := true
+	if f.pub.Owner != nil {
+		out.Owner, out.ID, fits = f.pub.Owner(d.ID)
+		fits = fits && subjects.Token(out.Owner)
+	}
+	if !fits || !subjects.Token(out.ID) {
+		if !ok {
 			return nil
 		}
 		return fmt.Errorf("%w: its id does not fit a subject", ErrUndecodable)
 	}
-	out := bus.Document{Table: f.pub.Table, ID: d.ID, Version: bus.StateVersion(d.Version)}
-	body, ok := f.public(d)
 	if ok {
 		if !json.Valid(body) {
 			return fmt.Errorf("%w: its public body is not JSON", ErrUndecodable)
@@ -142,7 +150,7 @@ func (f *feed) publish(ctx context.Context, d store.Document) error {
 		out.Body = body
 	} else {
 		// The public learns of a document's end only if it knew of the document.
-		live, err := f.published(ctx, d.ID)
+		live, err := f.published(ctx, out.Subject())
 		if err != nil || !live {
 			return err
 		}
@@ -173,8 +181,7 @@ func (f *feed) public(d store.Document) (body json.RawMessage, ok bool) {
 }
 
 // published reports whether STATE holds a live document.
-func (f *feed) published(ctx context.Context, id string) (bool, error) {
-	subject := subjects.State(f.pub.Table, id)
+func (f *feed) published(ctx context.Context, subject string) (bool, error) {
 	e, err := f.bus.Head(ctx, subjects.StreamState, subject)
 	if errors.Is(err, bus.ErrNoMessage) {
 		return false, nil

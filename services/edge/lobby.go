@@ -1,0 +1,309 @@
+package edge
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/json"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/tuttihq/tutti/subjects"
+)
+
+// lobbyViews bounds the different questions that are asked of the lobby at once, since
+// each change is compared with each of them.
+const lobbyViews = 256
+
+// lobby is the live query over open rooms. It holds what the public documents say of them
+// and tells each listener what of its own part changed, several changes at once.
+type lobby struct {
+	srv *Server
+
+	mu    sync.Mutex
+	rooms map[string]*lobbyRoom
+	views map[lobbyQuery]*lobbyView
+	// loaded: the documents there were are all here. While they come anew after a loss,
+	// round tells those that did from those that went meanwhile.
+	loaded bool
+	round  uint64
+	shut   bool
+
+	stop context.CancelFunc
+	done sync.WaitGroup
+}
+
+// lobbyRoom is an open room as its public document has it.
+type lobbyRoom struct {
+	id        string
+	nameKey   string
+	members   int
+	createdAt int64
+	body      json.RawMessage
+	round     uint64
+}
+
+// before is the order of the lobby: most members first, then the newest.
+func (r *lobbyRoom) before(o *lobbyRoom) int {
+	return cmp.Or(cmp.Compare(o.members, r.members), cmp.Compare(o.createdAt, r.createdAt), strings.Compare(r.id, o.id))
+}
+
+// lobbyQuery is what of the lobby somebody looks at.
+type lobbyQuery struct {
+	prefix string // of the name's key
+	limit  int
+}
+
+// lobbyView is one question and everybody who asked it.
+type lobbyView struct {
+	query     lobbyQuery
+	listeners map[*listener]struct{}
+	shown     map[string]json.RawMessage
+	stale     bool
+}
+
+func newLobby(s *Server) *lobby {
+	l := &lobby{srv: s, rooms: map[string]*lobbyRoom{}, views: map[lobbyQuery]*lobbyView{}}
+	ctx, cancel := context.WithCancel(context.Background())
+	l.stop = cancel
+	l.done.Go(func() {
+		if err := s.deps.Lists.Watch(ctx, subjects.TableRooms, l.changed, l.ready, l.again); err != nil {
+			s.deps.Log.Error("the lobby is not kept up any more", "err", err)
+		}
+	})
+	l.done.Go(func() { l.run(ctx) })
+	return l
+}
+
+func (b *lobby) close() {
+	b.mu.Lock()
+	b.shut = true
+	b.mu.Unlock()
+	b.stop()
+	b.done.Wait()
+}
+
+// run tells what changed, every so often.
+func (b *lobby) run(ctx context.Context) {
+	t := time.NewTicker(b.srv.cfg.Socket.LobbyEvery)
+	defer t.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-t.C:
+			b.tell()
+		}
+	}
+}
+
+// changed takes in a document.
+func (b *lobby) changed(id string, body json.RawMessage) {
+	var s subjects.RoomSummary
+	if body != nil && (json.Unmarshal(body, &s) != nil || s.Private) {
+		body = nil // of a newer release, or not for everybody
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	old := b.rooms[id]
+	if body == nil || s.Phase != subjects.PhaseOpen {
+		if old != nil {
+			delete(b.rooms, id)
+			b.touch(old)
+		}
+		return
+	}
+	now := &lobbyRoom{id: id, nameKey: s.NameKey, members: s.MemberCount, createdAt: s.CreatedAt, body: body, round: b.round}
+	b.rooms[id] = now
+	if old == nil || !bytes.Equal(old.body, body) {
+		b.touch(now)
+	}
+	if most := b.srv.cfg.Socket.LobbyRooms; len(b.rooms) > most+most/16 {
+		b.trim(most)
+	}
+}
+
+// touch marks the views that a room's change may show in; a room's name never changes.
+func (b *lobby) touch(r *lobbyRoom) {
+	for q, v := range b.views {
+		v.stale = v.stale || strings.HasPrefix(r.nameKey, q.prefix)
+	}
+}
+
+// trim leaves out the rooms that come last. One that is left out comes back when it
+// changes.
+func (b *lobby) trim(most int) {
+	all := b.sorted("")
+	for _, r := range all[most:] {
+		delete(b.rooms, r.id)
+	}
+	for _, v := range b.views {
+		v.stale = true
+	}
+}
+
+// ready says that all documents there were have come.
+func (b *lobby) ready() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.loaded = true
+	for id, r := range b.rooms {
+		if r.round != b.round {
+			delete(b.rooms, id)
+			b.touch(r)
+		}
+	}
+}
+
+// again says that the documents come anew.
+func (b *lobby) again() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.round++
+}
+
+func (b *lobby) sorted(prefix string) []*lobbyRoom {
+	out := make([]*lobbyRoom, 0, len(b.rooms))
+	for _, r := range b.rooms {
+		if strings.HasPrefix(r.nameKey, prefix) {
+			out = append(out, r)
+		}
+	}
+	slices.SortFunc(out, (*lobbyRoom).before)
+	return out
+}
+
+func (b *lobby) result(q lobbyQuery) map[string]json.RawMessage {
+	all := b.sorted(q.prefix)
+	out := make(map[string]json.RawMessage, min(len(all), q.limit))
+	for _, r := range all[:min(len(all), q.limit)] {
+		out[r.id] = r.body
+	}
+	return out
+}
+
+// tell brings every stale view up to date.
+func (b *lobby) tell() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for q, v := range b.views {
+		if !v.stale {
+			continue
+		}
+		v.stale = false
+		now := b.result(q)
+		for _, m := range docChanges(b.srv, subjects.ChannelRooms, v.shown, now) {
+			for l := range v.listeners {
+				l.sock.out.tell(l, m)
+			}
+			b.srv.metrics.framesOut.Of(subjects.FrameDoc).Add(float64(len(v.listeners)))
+		}
+		v.shown = now
+	}
+}
+
+// docChanges frames what leads from one result to another.
+func docChanges(s *Server, ch subjects.Channel, was, now map[string]json.RawMessage) []message {
+	var out []message
+	add := func(id string, doc json.RawMessage) {
+		m, err := encode(&subjects.ServerFrame{Type: subjects.FrameDoc, Channel: ch, DocID: id, Doc: doc})
+		if err != nil {
+			s.deps.Log.Error("document not encoded", "channel", string(ch), "document", id, "err", err)
+			return
+		}
+		out = append(out, m)
+	}
+	for id := range was {
+		if _, ok := now[id]; !ok {
+			add(id, nil)
+		}
+	}
+	for id, doc := range now {
+		if old, ok := was[id]; !ok || !bytes.Equal(old, doc) {
+			add(id, doc)
+		}
+	}
+	return out
+}
+
+// docsMessage frames a whole result; Docs is {} where there is nothing.
+func docsMessage(ch subjects.Channel, docs map[string]json.RawMessage) (message, error) {
+	if docs == nil {
+		docs = map[string]json.RawMessage{}
+	}
+	data, err := json.Marshal(struct {
+		Type    string                     `json:"type"`
+		Channel subjects.Channel           `json:"channel"`
+		Docs    map[string]json.RawMessage `json:"docs"`
+	}{subjects.FrameDocs, ch, docs})
+	if err != nil {
+		return nil, err
+	}
+	return seal(opText, append(draft(len(data)), data...)), nil
+}
+
+// join shows a listener its part of the lobby and what becomes of it.
+func (b *lobby) join(l *listener, prefix string, limit int) error {
+	if limit == 0 {
+		limit = subjects.MaxLobby
+	}
+	q := lobbyQuery{subjects.RoomNameKey(prefix), limit}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if !b.loaded || b.shut {
+		return subjects.Refuse(subjects.CodeUnavailable, "the lobby is not there yet; ask again")
+	}
+	v := b.views[q]
+	if v == nil {
+		if len(b.views) >= lobbyViews {
+			return subjects.Refuse(subjects.CodeBusy, "too many different parts of the lobby are looked at; ask again, or search with GET %s", pathRooms)
+		}
+		v = &lobbyView{query: q, listeners: map[*listener]struct{}{}, shown: b.result(q)}
+	}
+	m, err := docsMessage(subjects.ChannelRooms, v.shown)
+	if err != nil {
+		return err
+	}
+	l.from, l.query = b, q
+	if !l.sock.follow(l) {
+		return subjects.Refuse(subjects.CodeFull, "a connection follows at most %d channels", subjects.MaxChannels)
+	}
+	b.views[q] = v
+	v.listeners[l] = struct{}{}
+	l.sock.out.tell(l, m)
+	b.srv.metrics.framesOut.Of(subjects.FrameDocs).Inc()
+	return nil
+}
+
+// leave implements source.
+func (b *lobby) leave(l *listener) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if v := b.views[l.query]; v != nil {
+		if delete(v.listeners, l); len(v.listeners) == 0 {
+			delete(b.views, l.query)
+		}
+	}
+}
+
+// fresh implements source.
+func (b *lobby) fresh(l *listener) []message {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	v := b.views[l.query]
+	if v == nil {
+		return nil
+	}
+	if _, ok := v.listeners[l]; !ok {
+		return nil
+	}
+	l.sock.out.caughtUp(l)
+	m, err := docsMessage(subjects.ChannelRooms, v.shown)
+	if err != nil {
+		b.srv.deps.Log.Error("documents not encoded", "err", err)
+		return nil
+	}
+	return []message{m}
+}

@@ -1,0 +1,195 @@
+package edge
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"runtime/debug"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/gofiber/contrib/websocket"
+	"golang.org/x/time/rate"
+
+	"github.com/tuttihq/tutti/subjects"
+)
+
+const (
+	// sweepEvery is how often sockets are looked at for what has not happened in time.
+	sweepEvery = time.Second
+	// goodbye is how long a client may take to answer a close.
+	goodbye = 2 * time.Second
+	// tokenGrace is how long a socket stays open after its token expired.
+	tokenGrace = 15 * time.Second
+
+	prefixConnection = "con"
+)
+
+// sockets holds every socket of an edge: those that are open can be counted, looked after
+// and closed.
+type sockets struct {
+	srv *Server
+
+	mu     sync.Mutex
+	open   map[*socket]struct{}
+	byUser map[string]int // by user id, or by address for guests
+	shut   bool
+
+	serving sync.WaitGroup // handlers of sockets
+	quit    chan struct{}
+	swept   chan struct{}
+}
+
+func newSockets(s *Server) *sockets {
+	r := &sockets{srv: s, open: map[*socket]struct{}{}, byUser: map[string]int{}, quit: make(chan struct{}), swept: make(chan struct{})}
+	go r.sweep()
+	return r
+}
+
+// serve runs one socket until it ends. The connection belongs to the library again
+// afterwards, so everything that writes to it has stopped by then.
+func (r *sockets) serve(c *websocket.Conn, from netip.Addr, request string) {
+	k := &socket{
+		srv: r.srv, conn: c, from: from, id: subjects.NewID(prefixConnection, time.Now()),
+		subs: map[subjects.Channel]*listener{}, lanes: map[subjects.Channel][]func(){},
+		malformed: rate.NewLimiter(10, 100), opened: time.Now(),
+	}
+	if f := r.srv.cfg.Socket.Frames; f.PerSecond > 0 {
+		k.frames = rate.NewLimiter(rate.Limit(f.PerSecond), f.Burst)
+	}
+	k.ctx, k.cancel = context.WithCancel(r.srv.base)
+	k.heard.Store(time.Now().UnixNano())
+	cfg := r.srv.cfg.Socket
+	k.out = outbox{conn: c.NetConn(), maxFrames: cfg.QueueFrames, maxBytes: cfg.QueueBytes, stall: cfg.WriteStall, metrics: r.srv.metrics, slow: func() {
+		r.srv.deps.Log.Info("socket too slow", "connection", k.id)
+	}}
+	if !r.add(k) {
+		_ = c.NetConn().Close() // the server ends
+		k.cancel()
+		return
+	}
+	defer r.serving.Done()
+	r.srv.deps.Log.Debug("socket open", "connection", k.id, "request", request, "from", from.String())
+	defer k.finish()
+	defer func() {
+		if p := recover(); p != nil {
+			r.srv.deps.Log.Error("panic in a socket", "connection", k.id, "panic", p, "stack", string(debug.Stack()))
+			k.out.end(subjects.CloseInternal, "something went wrong here", true)
+		}
+	}()
+	k.read()
+}
+
+func (r *sockets) add(k *socket) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.shut {
+		return false
+	}
+	r.open[k] = struct{}{}
+	r.serving.Add(1)
+	return true
+}
+
+func (r *sockets) remove(k *socket) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.open, k)
+	if k.counted == "" {
+		return
+	}
+	if r.byUser[k.counted]--; r.byUser[k.counted] <= 0 {
+		delete(r.byUser, k.counted)
+	}
+}
+
+// count counts a socket as somebody's; false if they have too many.
+func (r *sockets) count(k *socket) bool {
+	who, most := k.user, r.srv.cfg.Socket.PerUser
+	if who == "" {
+		if r.srv.limits.isExempt(k.from) {
+			return true
+		}
+		who, most = addressKey(k.from), r.srv.cfg.Socket.PerAddress
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.byUser[who] >= most {
+		return false
+	}
+	r.byUser[who]++
+	k.counted = who
+	return true
+}
+
+// sweep pings who is quiet and closes who is gone, expired or never said who they are.
+func (r *sockets) sweep() {
+	defer close(r.swept)
+	t := time.NewTicker(sweepEvery)
+	defer t.Stop()
+	ping := control(opPing, "")
+	for {
+		select {
+		case <-r.quit:
+			return
+		case now := <-t.C:
+			for _, k := range r.all() {
+				k.look(now, ping)
+			}
+		}
+	}
+}
+
+func (r *sockets) all() []*socket {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	out := make([]*socket, 0, len(r.open))
+	for k := range r.open {
+		out = append(out, k)
+	}
+	return out
+}
+
+// close tells every client to come back elsewhere and waits until they have gone, or
+// until ctx ends and they are cut off. No socket is opened afterwards.
+func (r *sockets) close(ctx context.Context) error {
+	r.mu.Lock()
+	again := r.shut
+	r.shut = true
+	r.mu.Unlock()
+	if !again {
+		close(r.quit)
+	}
+	<-r.swept
+	for _, k := range r.all() {
+		k.end(subjects.CloseRestart, "the server restarts", false)
+	}
+	gone := make(chan struct{})
+	go func() { r.serving.Wait(); close(gone) }()
+	wait := time.NewTimer(goodbye)
+	defer wait.Stop()
+	var err error
+	select {
+	case <-gone:
+		return nil
+	case <-wait.C:
+	case <-ctx.Done():
+		err = fmt.Errorf("edge: sockets were cut off: %w", ctx.Err())
+	}
+	for _, k := range r.all() {
+		k.cancel()
+		_ = k.conn.NetConn().Close() // it is being given up
+	}
+	<-gone
+	return err
+}
+
+// socketTimes are what sweep needs of a socket; the reader sets them.
+type socketTimes struct {
+	heard   atomic.Int64 // Unix nanoseconds of the last sign of life
+	pinged  atomic.Int64
+	ended   atomic.Int64 // when the close was queued, 0 before
+	hello   atomic.Bool
+	expires atomic.Int64 // of the token, Unix milliseconds of the log's clock; 0 for a guest
+}

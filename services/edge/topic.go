@@ -1,0 +1,371 @@
+package edge
+
+import (
+	"bytes"
+	"encoding/json"
+	"sync"
+	"time"
+
+	"github.com/tuttihq/tutti/subjects"
+)
+
+// tellEmpty is how long listeners may be behind in revisions that have no public part.
+const tellEmpty = time.Second
+
+// topic is one room and who listens to it. It is told of each commit once (RoomSink) and
+// frames it once for all. Whoever follows the log holds its lock meanwhile; its order with
+// other locks: hub, topic, socket or outbox.
+type topic struct {
+	hub       *hub
+	room      string
+	channel   subjects.Channel
+	following Following
+
+	// Of the hub, under its lock.
+	holders int
+	linger  *time.Timer
+
+	mu        sync.Mutex
+	view      RoomView
+	listeners map[*listener]struct{}
+	byUser    map[string]map[*listener]struct{} // without guests
+	// sent is the revision that listeners were told last: the next one's prev.
+	sent   uint64
+	kept   []keptCommit
+	bytes  int // of kept
+	snap   snapshot
+	empty  *time.Timer // runs while revisions without a public part are untold
+	closed bool
+}
+
+// keptCommit is a message for those that come back.
+type keptCommit struct {
+	prev, rev uint64
+	data      message
+}
+
+// snapshot is the document of a revision, encoded once for all who ask for it.
+type snapshot struct {
+	epoch, rev uint64
+	state      []byte
+	hash       string
+}
+
+func newTopic(h *hub, room string) *topic {
+	return &topic{
+		hub: h, room: room, channel: subjects.RoomChannel(room),
+		listeners: map[*listener]struct{}{}, byUser: map[string]map[*listener]struct{}{},
+	}
+}
+
+// Lock implements sync.Locker.
+func (t *topic) Lock() { t.mu.Lock() }
+
+// Unlock implements sync.Locker.
+func (t *topic) Unlock() { t.mu.Unlock() }
+
+// hold is called under the hub's lock.
+func (t *topic) hold() {
+	t.holders++
+	if t.linger != nil {
+		t.linger.Stop()
+		t.linger = nil
+	}
+}
+
+func (t *topic) close() {
+	t.following.Stop()
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.closed = true
+	t.forgetKept()
+	if t.empty != nil {
+		t.empty.Stop()
+	}
+}
+
+// Reset implements RoomSink.
+func (t *topic) Reset(v RoomView) {
+	reason := subjects.SnapReplace
+	if v.Epoch != t.view.Epoch {
+		reason = subjects.SnapEpoch
+	}
+	if v.Epoch == t.view.Epoch && v.Rev == t.view.Rev && t.view.State != nil {
+		t.view = v // it goes on where it was lost
+		return
+	}
+	t.view, t.sent, t.snap = v, v.Rev, snapshot{}
+	t.forgetKept()
+	t.expel()
+	for l := range t.listeners {
+		if l.sock.out.behind(l) {
+			continue
+		}
+		for _, m := range t.whole(l, reason) {
+			l.sock.out.tell(l, m)
+		}
+	}
+}
+
+// Lost implements RoomSink. Listeners keep what they have: the follower goes on trying,
+// and a new listener is refused by Sync.
+func (t *topic) Lost(err error) {
+	t.hub.srv.deps.Log.Warn("a room cannot be followed now; trying again", "room", t.room, "listeners", len(t.listeners), "err", err)
+}
+
+// Commit implements RoomSink.
+func (t *topic) Commit(v RoomView, data []byte, c *subjects.Commit) {
+	t.view = v
+	if v.Unknown != nil {
+		t.upgrade()
+		return
+	}
+	t.expel()
+	if len(c.Public.Events) == 0 && bytes.Equal(c.Public.Patch, []byte("{}")) {
+		t.tellLater()
+	} else {
+		public, err := subjects.PublicPart(data)
+		if err != nil { // of another layout than ours: then it is written anew
+			if public, err = json.Marshal(c.Public); err != nil {
+				t.Lost(err)
+				return
+			}
+		}
+		t.tell(public, c.At)
+	}
+	t.tellSealed(c)
+	t.tellYou(c)
+	metrics := t.hub.srv.metrics
+	metrics.fanout.Observe(float64(len(t.listeners)))
+	metrics.fanoutSeconds.Observe(max(0, t.hub.srv.deps.Clock.Now().Sub(time.UnixMilli(c.At)).Seconds()))
+}
+
+// tell sends the public part of what leads from the revision told last to the present one.
+func (t *topic) tell(public []byte, at int64) {
+	m := eventMessage(t.channel, t.view.Epoch, t.sent, t.view.Rev, at, public)
+	t.keep(keptCommit{t.sent, t.view.Rev, m})
+	t.sent = t.view.Rev
+	for l := range t.listeners {
+		l.sock.out.tell(l, m)
+	}
+	t.hub.srv.metrics.framesOut.Of(subjects.FrameEvt).Add(float64(len(t.listeners)))
+}
+
+// tellLater has listeners learn of revisions that have nothing for them, several at once.
+// In a big room each join is such a revision.
+func (t *topic) tellLater() {
+	if t.empty == nil {
+		t.empty = time.AfterFunc(tellEmpty, t.tellEmpty)
+	}
+}
+
+func (t *topic) tellEmpty() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.empty = nil
+	if !t.closed {
+		t.flush()
+	}
+}
+
+// flush tells of revisions that were left out so far. It comes before every snapshot, so
+// that what is told next follows on it.
+func (t *topic) flush() {
+	if t.view.Rev > t.sent {
+		t.tell([]byte(`{"events":[],"patch":{}}`), t.view.At)
+	}
+}
+
+// keep remembers a message for those that come back, within the bounds.
+func (t *topic) keep(k keptCommit) {
+	cfg, h := t.hub.srv.cfg.Socket, t.hub
+	size := len(k.data)
+	if size > cfg.KeepBytes || h.kept.Load()+int64(size) > cfg.KeepTotal {
+		t.forgetKept() // a hole would be worse than nothing
+		return
+	}
+	for len(t.kept) > 0 && (len(t.kept) >= cfg.KeepFrames || t.bytes+size > cfg.KeepBytes) {
+		t.bytes -= len(t.kept[0].data)
+		h.kept.Add(-int64(len(t.kept[0].data)))
+		t.kept[0].data = nil
+		t.kept = t.kept[1:]
+	}
+	t.kept = append(t.kept, k)
+	t.bytes += size
+	h.kept.Add(int64(size))
+}
+
+func (t *topic) forgetKept() {
+	t.hub.kept.Add(-int64(t.bytes))
+	t.kept, t.bytes = nil, 0
+}
+
+// since gives what leads from a revision to the present; ok is false if that is not known
+// any more.
+func (t *topic) since(rev uint64) (missed []message, ok bool) {
+	if rev >= t.sent {
+		return nil, rev <= t.view.Rev
+	}
+	for i, k := range t.kept {
+		if k.rev <= rev {
+			continue
+		}
+		if k.prev > rev {
+			return nil, false
+		}
+		for _, k := range t.kept[i:] {
+			missed = append(missed, k.data)
+		}
+		return missed, true
+	}
+	return nil, false
+}
+
+// add makes a listener one of the room's.
+func (t *topic) add(l *listener, epoch, since uint64) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if err := visible(t.view, l.sock.user); err != nil {
+		return err
+	}
+	if !l.sock.follow(l) {
+		return subjects.Refuse(subjects.CodeFull, "a connection follows at most %d channels", subjects.MaxChannels)
+	}
+	t.flush()
+	t.listeners[l] = struct{}{}
+	if user := l.sock.user; user != "" {
+		if t.byUser[user] == nil {
+			t.byUser[user] = map[*listener]struct{}{}
+		}
+		t.byUser[user][l] = struct{}{}
+	}
+	reason := subjects.SnapNew
+	if since > 0 {
+		reason = subjects.SnapTooOld
+		if epoch != t.view.Epoch {
+			reason = subjects.SnapEpoch
+		} else if missed, ok := t.since(since); ok {
+			l.sock.send(&subjects.ServerFrame{Type: subjects.FrameResumed, Channel: t.channel, Epoch: epoch, Rev: since})
+			for _, m := range missed {
+				l.sock.out.tell(l, m)
+			}
+			if m := t.you(l); m != nil {
+				l.sock.out.tell(l, m)
+			}
+			return nil
+		}
+	}
+	for _, m := range t.whole(l, reason) {
+		l.sock.out.tell(l, m)
+	}
+	return nil
+}
+
+// leave implements source.
+func (t *topic) leave(l *listener) {
+	t.mu.Lock()
+	_, there := t.listeners[l]
+	if there {
+		t.remove(l)
+	}
+	t.mu.Unlock()
+	if there {
+		t.hub.release(t)
+	}
+}
+
+func (t *topic) remove(l *listener) {
+	delete(t.listeners, l)
+	user := l.sock.user
+	delete(t.byUser[user], l)
+	if len(t.byUser[user]) == 0 {
+		delete(t.byUser, user)
+	}
+}
+
+// dismiss takes a listener out and tells it why.
+func (t *topic) dismiss(l *listener, why *subjects.Refusal) {
+	t.remove(l)
+	l.sock.forget(l)
+	l.sock.send(&subjects.ServerFrame{Type: subjects.FrameGone, Channel: t.channel, Refusal: why, Retry: !why.Code.Final()})
+	t.hub.release(t)
+}
+
+// expel dismisses who may not see the room any more.
+func (t *topic) expel() {
+	if t.view.State != nil && t.view.State.Exists() && t.view.State.Room.Options.Open {
+		return // everybody may
+	}
+	for user, all := range t.byUser {
+		if t.view.State != nil && t.view.State.CanSee(user) {
+			continue
+		}
+		for l := range all {
+			t.dismiss(l, noRoom())
+		}
+	}
+	for l := range t.listeners {
+		if l.sock.user == "" {
+			t.dismiss(l, noRoom())
+		}
+	}
+}
+
+// upgrade dismisses everybody: this release does not understand the room any more.
+func (t *topic) upgrade() {
+	why := subjects.Refuse(subjects.CodeUpgrade, "the room was changed by a newer release than this process; follow it again, another may answer")
+	for l := range t.listeners {
+		t.dismiss(l, why)
+	}
+}
+
+// fresh implements source.
+func (t *topic) fresh(l *listener) []message {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if _, ok := t.listeners[l]; !ok {
+		return nil
+	}
+	t.flush()
+	l.sock.out.caughtUp(l)
+	return t.whole(l, subjects.SnapSlow)
+}
+
+// whole gives the room as it is, and what it says about the listener's user.
+func (t *topic) whole(l *listener, reason string) []message {
+	if err := t.encode(); err != nil {
+		t.Lost(err)
+		return nil
+	}
+	m, err := encode(&subjects.ServerFrame{
+		Type: subjects.FrameSnap, Channel: t.channel, Epoch: t.view.Epoch, Rev: t.view.Rev, At: t.view.At,
+		Reason: reason, Hash: t.snap.hash, State: t.snap.state,
+	})
+	if err != nil {
+		t.Lost(err)
+		return nil
+	}
+	t.hub.srv.metrics.framesOut.Of(subjects.FrameSnap).Inc()
+	out := []message{m}
+	l.you = 0
+	if you := t.you(l); you != nil {
+		out = append(out, you)
+	}
+	return out
+}
+
+func (t *topic) encode() error {
+	if t.snap.state != nil && t.snap.epoch == t.view.Epoch && t.snap.rev == t.view.Rev {
+		return nil
+	}
+	state, err := json.Marshal(&t.view.State.Room)
+	if err != nil {
+		return err
+	}
+	hash, err := subjects.Hash(state)
+	if err != nil {
+		return err
+	}
+	t.snap = snapshot{t.view.Epoch, t.view.Rev, state, hash}
+	return nil
+}

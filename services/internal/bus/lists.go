@@ -1,0 +1,169 @@
+package bus
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/tuttihq/tutti/subjects"
+)
+
+// maxOwn bounds the documents of one user that Own gives; those stored first are given.
+const maxOwn = 1000
+
+// watchPause is how long Watch waits before it begins again.
+const watchPause = 500 * time.Millisecond
+
+// Watch calls changed with every live document of a public table, then ready, then changed
+// with each that comes, changes or goes (body nil), in order, from one goroutine, until
+// ctx ends; then it returns nil. After the connection was lost it begins anew: it calls
+// again, then changed with every live document there is, then ready. Documents that are
+// undecodable are passed over.
+func (b *Bus) Watch(ctx context.Context, table string, changed func(id string, body json.RawMessage), ready, again func()) error {
+	lost := make(chan struct{}, 1)
+	remove := b.OnReconnect(func() {
+		select {
+		case lost <- struct{}{}:
+		default:
+		}
+	})
+	defer remove()
+	for first := true; ctx.Err() == nil; first = false {
+		if !first {
+			again()
+		}
+		if err := b.watchOnce(ctx, lost, table, changed, ready); err != nil && ctx.Err() == nil {
+			b.log.Warn("watching documents was interrupted; beginning again", "table", table, "err", err)
+			sleep(ctx, watchPause)
+		}
+	}
+	return nil
+}
+
+// watchOnce watches until ctx ends or the connection was lost.
+func (b *Bus) watchOnce(ctx context.Context, lost <-chan struct{}, table string, changed func(string, json.RawMessage), ready func()) error {
+	inner, cancel := context.WithCancel(ctx)
+	defer cancel()
+	c, err := b.js.OrderedConsumer(withDefault(inner), subjects.StreamState, jetstream.OrderedConsumerConfig{
+		FilterSubjects: []string{subjects.StateWildcard(table)},
+		DeliverPolicy:  jetstream.DeliverLastPerSubjectPolicy,
+	})
+	if err != nil {
+		return fmt.Errorf("bus: watch: %w", classify(err))
+	}
+	info, err := c.Info(withDefault(inner))
+	if err != nil {
+		return fmt.Errorf("bus: watch: %w", classify(err))
+	}
+	it, err := c.Messages(jetstream.PullHeartbeat(5 * time.Second))
+	if err != nil {
+		return fmt.Errorf("bus: watch: %w", classify(err))
+	}
+	defer it.Stop()
+	stop := context.AfterFunc(inner, it.Stop)
+	defer stop()
+	broken := make(chan struct{})
+	go func() {
+		defer close(broken)
+		select {
+		case <-lost:
+			it.Stop()
+		case <-inner.Done():
+		}
+	}()
+	defer func() { cancel(); <-broken }()
+
+	complete := info.NumPending == 0
+	if complete {
+		ready()
+	}
+	for {
+		m, err := it.Next()
+		if err != nil {
+			if errors.Is(err, jetstream.ErrMsgIteratorClosed) {
+				return nil
+			}
+			return classify(err)
+		}
+		if d, err := DecodeState(m.Subject(), m.Data()); err == nil {
+			if d.Deleted {
+				d.Body = nil
+			}
+			changed(d.ID, d.Body)
+		}
+		if complete {
+			continue
+		}
+		meta, err := m.Metadata()
+		if err != nil {
+			return fmt.Errorf("bus: watch: %w", err)
+		}
+		if complete = meta.NumPending == 0; complete {
+			ready()
+		}
+	}
+}
+
+// Own reads a user's documents of a table that concerns single users, by the rest of their
+// id. Any replica may answer, so it may be a little old: ask again after a moment where
+// that matters, and see OnOwn.
+func (b *Bus) Own(ctx context.Context, table, user string) (map[string]json.RawMessage, error) {
+	if !subjects.Token(table) || !subjects.Token(user) {
+		return nil, fmt.Errorf("bus: own documents of %q in %q: not names", user, table)
+	}
+	answers := make(chan *nats.Msg, maxOwn+1)
+	inbox := b.nc.NewInbox()
+	sub, err := b.nc.ChanSubscribe(inbox, answers)
+	if err != nil {
+		return nil, fmt.Errorf("bus: own documents: %w", classify(err))
+	}
+	defer func() { _ = sub.Unsubscribe() }()
+	req, err := json.Marshal(struct {
+		MultiLast []string `json:"multi_last"`
+		Batch     int      `json:"batch"`
+	}{[]string{subjects.OwnWildcard(table, user)}, maxOwn})
+	if err != nil {
+		return nil, err
+	}
+	if err := b.nc.PublishRequest("$JS.API.DIRECT.GET."+subjects.StreamState, inbox, req); err != nil {
+		return nil, fmt.Errorf("bus: own documents: %w", classify(err))
+	}
+	out := map[string]json.RawMessage{}
+	_, err = lastAnswers(ctx, answers, func(e Entry) {
+		if d, err := DecodeState(e.Subject, e.Data); err == nil && !d.Deleted {
+			out[d.ID] = d.Body
+		}
+	})
+	if err != nil {
+		return nil, fmt.Errorf("bus: own documents: %w", err)
+	}
+	return out, nil
+}
+
+// OnOwn calls f when a user's documents may have changed: after one was stored, and after
+// the connection was lost. f must not block. Stop ends it.
+func (b *Bus) OnOwn(table, user string, f func()) (stop func(), err error) {
+	sub, err := b.nc.Subscribe(subjects.OwnFeed(table, user), func(*nats.Msg) { f() })
+	if err != nil {
+		return nil, fmt.Errorf("bus: own documents: %w", classify(err))
+	}
+	remove := b.OnReconnect(f)
+	return func() {
+		remove()
+		_ = sub.Unsubscribe()
+	}, nil
+}
+
+func sleep(ctx context.Context, d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-ctx.Done():
+	}
+}
