@@ -225,6 +225,7 @@ func (c *Client) Connect(ctx context.Context) error {
 	return ctx.Err()
 }
 
+// become changes the state and tells who watches. f runs under the client's lock.
 func (c *Client) become(f func(*Connection)) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -239,9 +240,15 @@ func (c *Client) want() {
 	before := c.wanted
 	c.wanted = true
 	c.mu.Unlock()
-	if !before {
-		c.look()
+	if before {
+		return
 	}
+	c.become(func(s *Connection) {
+		if s.State == Closed && !c.closed {
+			s.State = Offline
+		}
+	})
+	c.look()
 }
 
 func (c *Client) look() {

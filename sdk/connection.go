@@ -66,10 +66,10 @@ func (c *Client) run() {
 // shut has the connection closed until something needs it again. What waits for it comes
 // back with the reason.
 func (c *Client) shut(err error) {
-	c.mu.Lock()
-	c.wanted = false
-	c.mu.Unlock()
-	c.become(func(s *Connection) { s.State, s.User, s.Err = Closed, "", err })
+	c.become(func(s *Connection) {
+		c.wanted = false
+		s.State, s.User, s.Err = Closed, "", err
+	})
 	c.outbox.fail(err)
 	c.feeds.fail(err)
 }
@@ -93,6 +93,10 @@ func (c *Client) untilWanted() bool {
 
 // pause waits before the next attempt, and not longer than until somebody signs in.
 func (c *Client) pause(d time.Duration) bool {
+	select {
+	case <-c.kick: // from before the socket broke
+	default:
+	}
 	t := time.NewTimer(d)
 	defer t.Stop()
 	select {

@@ -15,15 +15,19 @@ import (
 func ExampleDial() {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Hour)
 	defer cancel()
-	if err := jukebox(ctx, "http://127.0.0.1:8080"); err != nil {
+	// Where "tutti up" listens it would be http://127.0.0.1:8080. Nobody does here.
+	if err := jukebox(ctx, "http://127.0.0.1:1"); errors.Is(err, tutti.ErrUnreachable) {
+		fmt.Println("is the server up?")
+	} else if err != nil {
 		slog.Error("jukebox", "err", err)
 	}
+	// Output: is the server up?
 }
 
 func jukebox(ctx context.Context, address string) error {
 	client, err := tutti.Dial(ctx, address)
 	if err != nil {
-		return err // errors.Is(err, tutti.ErrUnreachable): is the address right?
+		return err
 	}
 	defer client.Close()
 	if _, err := client.Account().Register(ctx, "juke@example.com", "Juke", "correct horse"); err != nil {

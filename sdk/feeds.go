@@ -48,7 +48,7 @@ func newFeeds(c *Client) *feeds {
 
 // follow gives the feed of a channel, making it if there is none. Each call is paired with
 // one of leave.
-func (s *feeds) follow(ch subjects.Channel, make func() follower) (*feed, error) {
+func (s *feeds) follow(ch subjects.Channel, fresh func() follower) (*feed, error) {
 	s.mu.Lock()
 	f := s.open[ch]
 	if f == nil {
@@ -56,7 +56,7 @@ func (s *feeds) follow(ch subjects.Channel, make func() follower) (*feed, error)
 			s.mu.Unlock()
 			return nil, ErrTooManyChannels
 		}
-		f = &feed{channel: ch, of: make()}
+		f = &feed{channel: ch, of: fresh()}
 		s.open[ch] = f
 		s.ask(f)
 	}

@@ -155,6 +155,9 @@ func (c *Client) call(ctx context.Context, as identity, method, path string, in,
 				return errSignedOut()
 			}
 		}
+		if err := ctx.Err(); err != nil {
+			return err
+		}
 		r, err := c.http.Send(ctx, method, path, token, body)
 		again := true
 		if err != nil {

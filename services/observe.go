@@ -165,7 +165,7 @@ func (o *observers) follower(service string, stats func() aggregate.FollowStats)
 	checks := s.Counter("tutti_follower_checks_total", "Comparisons with the heads of the logs.")
 	failed := s.Counter("tutti_follower_checks_failed_total", "Comparisons with the heads of the logs that could not be made.")
 	lag := s.Gauge("tutti_follower_lag_seconds", "Age of the last commit when it was folded.")
-	lagSum := s.Counter("tutti_follower_lag_seconds_total", "Ages of all commits when they were folded, summed.")
+	lagSum := s.Counter("tutti_follower_lag_sum_seconds_total", "Ages of all commits when they were folded, summed.")
 	return o.metrics.Read(s, func(set setter) {
 		v := stats()
 		set(followed, float64(v.Followed))

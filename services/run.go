@@ -41,10 +41,10 @@ type System struct {
 	Metrics string
 
 	observe observers
-	log   *slog.Logger
-	bus   *bus.Bus
-	edge  *edge.Server
-	stops []stopper
+	log     *slog.Logger
+	bus     *bus.Bus
+	edge    *edge.Server
+	stops   []stopper
 }
 
 type stopper struct {

@@ -3,6 +3,7 @@ package edge
 import (
 	"context"
 	"errors"
+	"net"
 	"net/netip"
 	"sync"
 	"time"
@@ -24,6 +25,7 @@ type socket struct {
 	srv    *Server
 	id     string
 	conn   *websocket.Conn
+	net    net.Conn // what is below conn
 	from   netip.Addr
 	opened time.Time
 	out    outbox
@@ -122,7 +124,7 @@ func (k *socket) look(now time.Time, ping message) {
 	cfg := k.srv.cfg.Socket
 	if ended := k.ended.Load(); ended != 0 {
 		if now.UnixNano()-ended > int64(goodbye) {
-			_ = k.conn.NetConn().Close() // the reader ends, and with it the socket
+			_ = k.net.Close() // the reader ends, and with it the socket
 		}
 		return
 	}

@@ -3,6 +3,7 @@ package edge
 import (
 	"context"
 	"fmt"
+	"net"
 	"net/netip"
 	"runtime/debug"
 	"sync"
@@ -51,7 +52,7 @@ func newSockets(s *Server) *sockets {
 // afterwards, so everything that writes to it has stopped by then.
 func (r *sockets) serve(c *websocket.Conn, from netip.Addr, request string) {
 	k := &socket{
-		srv: r.srv, conn: c, from: from, id: subjects.NewID(prefixConnection, time.Now()),
+		srv: r.srv, conn: c, net: underneath(c.NetConn()), from: from, id: subjects.NewID(prefixConnection, time.Now()),
 		subs: map[subjects.Channel]*listener{}, lanes: map[subjects.Channel][]func(){},
 		malformed: rate.NewLimiter(10, 100), opened: time.Now(),
 	}
@@ -61,11 +62,11 @@ func (r *sockets) serve(c *websocket.Conn, from netip.Addr, request string) {
 	k.ctx, k.cancel = context.WithCancel(r.srv.base)
 	k.heard.Store(time.Now().UnixNano())
 	cfg := r.srv.cfg.Socket
-	k.out = outbox{conn: c.NetConn(), maxFrames: cfg.QueueFrames, maxBytes: cfg.QueueBytes, stall: cfg.WriteStall, metrics: r.srv.metrics, slow: func() {
+	k.out = outbox{conn: k.net, maxFrames: cfg.QueueFrames, maxBytes: cfg.QueueBytes, stall: cfg.WriteStall, metrics: r.srv.metrics, slow: func() {
 		r.srv.deps.Log.Info("socket too slow", "connection", k.id)
 	}}
 	if !r.add(k) {
-		_ = c.NetConn().Close() // the server ends
+		_ = k.net.Close() // the server ends
 		k.cancel()
 		return
 	}
@@ -79,6 +80,15 @@ func (r *sockets) serve(c *websocket.Conn, from netip.Addr, request string) {
 		}
 	}()
 	k.read()
+}
+
+// underneath gives the connection itself: what the HTTP server hands out for a connection
+// that it gave away does nothing when it is closed.
+func underneath(c net.Conn) net.Conn {
+	if u, ok := c.(interface{ UnsafeConn() net.Conn }); ok {
+		return u.UnsafeConn()
+	}
+	return c
 }
 
 func (r *sockets) add(k *socket) bool {
@@ -179,7 +189,7 @@ func (r *sockets) close(ctx context.Context) error {
 	}
 	for _, k := range r.all() {
 		k.cancel()
-		_ = k.conn.NetConn().Close() // it is being given up
+		_ = k.net.Close() // it is being given up
 	}
 	<-gone
 	return err

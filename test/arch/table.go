@@ -10,6 +10,12 @@ func Table() Rules {
 				Reason: "subjects is what everybody agrees on: it depends on nobody",
 			},
 			{
+				Name:   "client",
+				Of:     "sdk/...",
+				Allow:  []string{"subjects"},
+				Reason: "a client knows the contract and no server",
+			},
+			{
 				Name:   "kernel",
 				Of:     "services/internal/*/...",
 				Allow:  []string{"subjects", "services/internal/..."},
@@ -39,7 +45,7 @@ func Table() Rules {
 			{
 				Name:   "trials",
 				Of:     "test/*/...",
-				Allow:  []string{"subjects", "services/...", "test/..."},
+				Allow:  []string{"subjects", "sdk", "services/...", "test/..."},
 				Reason: "tests of the whole start it as a program would",
 			},
 		},
@@ -68,6 +74,13 @@ func Table() Rules {
 				Vendor: []string{"github.com/ThreeDotsLabs/watermill/..."},
 				Homes:  []string{"services/internal/projection"},
 				Reason: "the router costs 10 µs a message: right for projections, wrong for commands, which are the kernel's",
+			},
+			{
+				Name:   "client's socket",
+				Vendor: []string{"github.com/coder/websocket/..."},
+				Homes:  []string{"sdk"},
+				Guests: []string{"test/..."},
+				Reason: "a client is dialled through sdk; the server's sockets are Fiber's",
 			},
 			{
 				Name:   "command line",

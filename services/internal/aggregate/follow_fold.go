@@ -26,6 +26,8 @@ type follow[S, E any] struct {
 	at      tip // what f ends with
 	// behind says that the log holds more than f, or something else.
 	behind bool
+	// need is a sequence that was heard of and not folded since the log was last asked.
+	need uint64
 	// doubt says that the log may hold another entry where f ends: nothing is folded on top
 	// of it before the log was asked.
 	doubt bool
@@ -99,7 +101,8 @@ func (g *follow[S, E]) step() {
 	case g.n.ctx.Err() != nil:
 		err = errNotFollowed(g.n.id)
 	case err == nil:
-		g.behind, g.doubt, g.pause, g.due = false, false, 0, time.Time{}
+		// What was heard of meanwhile may be newer than what was read.
+		g.behind, g.doubt, g.pause, g.due = g.need > g.at.seq, false, 0, time.Time{}
 		g.back()
 	case known || g.behind || g.anew:
 		g.behind = true
@@ -129,7 +132,8 @@ func (g *follow[S, E]) drain() {
 		}
 	}
 	if d := g.live.Dropped(); d > g.dropped {
-		g.dropped, g.behind = d, true
+		g.dropped = d
+		g.missed(g.at.seq + 1)
 	}
 }
 
@@ -139,15 +143,17 @@ func (g *follow[S, E]) hear(m *nats.Msg) {
 	entry := Entry{Seq: e.Seq, Data: e.Data}
 	switch {
 	case !ok, g.doubt, g.anew:
-		g.behind = true // whatever it is: look into the log
+		g.missed(max(e.Seq, g.at.seq+1)) // whatever it is: look into the log
 	case e.Seq < g.at.seq:
 		// Old, unless the log lost its tail.
 		if c, err := placeOf(e.Data); err == nil && c.Epoch > g.f.Epoch {
-			g.behind, g.doubt = true, true
+			g.missed(g.at.seq + 1)
+			g.doubt = true
 		}
 	case e.Seq == g.at.seq:
 		if tipOf(entry) != g.at {
-			g.behind, g.doubt = true, true
+			g.missed(g.at.seq + 1)
+			g.doubt = true
 		}
 	case e.Previous == g.at.seq:
 		c, err := subjects.DecodeCommit(entry.Data)
@@ -157,17 +163,23 @@ func (g *follow[S, E]) hear(m *nats.Msg) {
 			err = g.take(entry, nil)
 		}
 		if err != nil {
-			g.behind = true
+			g.missed(e.Seq)
 		}
 	case e.Previous < g.at.seq:
 		// The entry that f ends with is not in the log any more.
-		g.behind, g.anew = true, true
+		g.missed(e.Seq)
+		g.anew = true
 	default:
 		if !g.behind {
 			g.w.stats.gaps.Add(1)
 		}
-		g.behind = true
+		g.missed(e.Seq)
 	}
+}
+
+// missed notes that the log has to be asked.
+func (g *follow[S, E]) missed(seq uint64) {
+	g.need, g.behind = max(g.need, seq), true
 }
 
 // take folds the log's next entry; c is nil for one that is no commit. When that is not
@@ -282,6 +294,7 @@ func (g *follow[S, E]) catchUp(ctx context.Context) error {
 	}
 	for try := 0; !g.anew; try++ {
 		before := g.at
+		g.need = 0 // the leader knows of all that was heard
 		e, err := g.w.j.Head(ctx, g.n.id)
 		if err != nil {
 			return err
@@ -360,6 +373,7 @@ func (g *follow[S, E]) load(ctx context.Context) error {
 		return err
 	}
 	defer release()
+	g.need = 0 // as in catchUp
 	j := &tipped{Journal: g.w.j}
 	f, err := safely(func() (*Folded[S], error) { return Load(ctx, j, g.w.fold, g.n.id) })
 	if errors.Is(err, errPanic) {

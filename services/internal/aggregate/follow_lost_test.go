@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -78,6 +79,7 @@ func TestARaisedEpochIsGivenAnew(t *testing.T) {
 	following(t, aggregate.FollowOptions{}, func(r *followRig) {
 		l := &listener{}
 		r.w.Follow("a", l)
+		synctest.Wait()
 		r.add("a", 3)
 		synctest.Wait()
 		r.epoch = 2
@@ -94,8 +96,9 @@ func TestARaisedEpochIsGivenAnew(t *testing.T) {
 
 func TestAnOutageIsToldOnceAndItsEndToo(t *testing.T) {
 	following(t, aggregate.FollowOptions{}, func(r *followRig) {
-		down := true
-		r.j.Down = func() bool { return down }
+		var down atomic.Bool
+		down.Store(true)
+		r.j.Down = down.Load
 		r.j.Fate = func(string) aggregatetest.Fate { return aggregatetest.Dropped }
 		l := &listener{}
 		n := r.w.Follow("a", l)
@@ -109,19 +112,19 @@ func TestAnOutageIsToldOnceAndItsEndToo(t *testing.T) {
 		if s := r.w.Stats(); s.Lost != 1 || s.Losses != 1 {
 			t.Errorf("%+v", s)
 		}
-		down = false
+		down.Store(false)
 		if err := n.Sync(r.Context()); err != nil {
 			t.Errorf("sync after the outage: %v", err)
 		}
 		r.settled(l, "a")
 
 		// An outage that nothing was missed in is nobody's business.
-		down = true
+		down.Store(true)
 		time.Sleep(time.Minute)
 		if err := n.Sync(r.Context()); !errors.Is(err, aggregate.ErrUnavailable) {
 			t.Errorf("sync: %v", err)
 		}
-		down = false
+		down.Store(false)
 		time.Sleep(time.Minute)
 		if resets, _, losses := l.counts(); resets != 1 || losses != 1 {
 			t.Errorf("%d resets, %d losses", resets, losses)
@@ -129,14 +132,14 @@ func TestAnOutageIsToldOnceAndItsEndToo(t *testing.T) {
 
 		// One with something to read is.
 		r.add("a", 1)
-		down = true
+		down.Store(true)
 		r.j.Fate = nil
 		r.j.Put("a", []byte("garbage")) // it shows the gap
 		synctest.Wait()
 		if _, _, _, lost := l.shows(); !errors.Is(lost, aggregate.ErrUnavailable) {
 			t.Errorf("lost: %v", lost)
 		}
-		down = false
+		down.Store(false)
 		r.j.Reconnect()
 		r.settled(l, "a")
 		if resets, commits, losses := l.counts(); resets != 1 || commits != 1 || losses != 2 {
@@ -145,13 +148,13 @@ func TestAnOutageIsToldOnceAndItsEndToo(t *testing.T) {
 
 		// What was missed turns out to be no commit: the sink is told that all is well.
 		r.j.Fate = func(string) aggregatetest.Fate { return aggregatetest.Foreign }
-		down = true
+		down.Store(true)
 		r.j.Put("a", []byte("garbage"))
 		time.Sleep(time.Second)
 		if _, _, _, lost := l.shows(); lost == nil {
 			t.Error("not lost")
 		}
-		down = false
+		down.Store(false)
 		time.Sleep(time.Minute)
 		r.settled(l, "a")
 		if resets, _, losses := l.counts(); resets != 2 || losses != 3 {
@@ -241,6 +244,7 @@ func TestFollowersGoWithAnOwnerThatRaisesTheEpoch(t *testing.T) {
 		m := aggregatetest.Tally{Name: "tally"}
 		l := &listener{}
 		r.w.Follow("a", l)
+		synctest.Wait()
 		give := func(e *tallyEngine) subjects.Answer {
 			t.Helper()
 			raw, err := json.Marshal(subjects.Envelope{ID: newCommand(), Body: []byte(`{"n":3}`)})

@@ -23,6 +23,8 @@ const (
 	spanDelay = 2 * time.Second
 	// exportWait bounds one export with its repetitions; then the batch is given up.
 	exportWait = 10 * time.Second
+	// closeWait bounds how long Close waits for an export that was called off.
+	closeWait  = time.Second
 	tracesPath = "/v1/traces"
 )
 
@@ -103,6 +105,10 @@ func NewTracer(ctx context.Context, opt TraceOptions) (*Tracer, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("telemetry: resource: %w", err), exporter.Shutdown(ctx))
 	}
+	w := &watched{SpanExporter: exporter, log: opt.Log, done: make(chan struct{}), outcome: opt.Metrics.CounterOf(
+		"tutti_trace_spans_total", "Spans that were given to the collector, or could not be.",
+		Label{"outcome", []string{"exported", "failed"}})}
+	w.base, w.giveUp = context.WithCancel(context.Background())
 	provider := sdktrace.NewTracerProvider(
 		sdktrace.WithResource(about),
 		sdktrace.WithSampler(sdktrace.ParentBased(sdktrace.TraceIDRatioBased(opt.Sample))),
@@ -110,13 +116,11 @@ func NewTracer(ctx context.Context, opt TraceOptions) (*Tracer, error) {
 			AttributeValueLengthLimit: 256, AttributeCountLimit: 32, EventCountLimit: 32, LinkCountLimit: 128,
 			AttributePerEventCountLimit: 8, AttributePerLinkCountLimit: 8,
 		}),
-		sdktrace.WithBatcher(&watched{SpanExporter: exporter, log: opt.Log, outcome: opt.Metrics.CounterOf(
-			"tutti_trace_spans_total", "Spans that were given to the collector, or could not be.",
-			Label{"outcome", []string{"exported", "failed"}})},
+		sdktrace.WithBatcher(w,
 			sdktrace.WithMaxQueueSize(spanQueue), sdktrace.WithMaxExportBatchSize(spanBatch),
 			sdktrace.WithBatchTimeout(spanDelay), sdktrace.WithExportTimeout(exportWait)),
 	)
-	return &Tracer{provider: provider, tracer: provider.Tracer(scope)}, nil
+	return &Tracer{provider: provider, tracer: provider.Tracer(scope), exporter: w}, nil
 }
 
 // Close exports what has ended and stops, until ctx ends. Spans that end later are lost.
@@ -124,7 +128,16 @@ func (t *Tracer) Close(ctx context.Context) error {
 	if t == nil {
 		return nil
 	}
-	if err := t.provider.Shutdown(ctx); err != nil {
+	err := t.provider.Shutdown(ctx)
+	t.exporter.giveUp()
+	// The library's goroutine ends once the export that it is in has.
+	late := time.NewTimer(closeWait)
+	defer late.Stop()
+	select {
+	case <-t.exporter.done:
+	case <-late.C:
+	}
+	if err != nil {
 		return fmt.Errorf("telemetry: last spans: %w", err)
 	}
 	return nil
@@ -145,10 +158,23 @@ type watched struct {
 	log     *slog.Logger
 	outcome *Family[Counter]
 	down    atomic.Bool
+
+	base   context.Context // ends when nothing is to be exported any more
+	giveUp context.CancelFunc
+	done   chan struct{} // closed by Shutdown
+}
+
+// Shutdown implements sdktrace.SpanExporter.
+func (w *watched) Shutdown(ctx context.Context) error {
+	defer close(w.done)
+	return w.SpanExporter.Shutdown(ctx)
 }
 
 // ExportSpans implements sdktrace.SpanExporter.
 func (w *watched) ExportSpans(ctx context.Context, spans []sdktrace.ReadOnlySpan) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(w.base, cancel)()
 	err := w.SpanExporter.ExportSpans(ctx, spans)
 	if err != nil {
 		w.outcome.Of("failed").Add(float64(len(spans)))

@@ -41,6 +41,7 @@ func Int(key string, value int) Attr { return attribute.Int(key, value) }
 type Tracer struct {
 	provider *sdktrace.TracerProvider
 	tracer   trace.Tracer
+	exporter *watched
 }
 
 // Span is something that takes time. The zero Span stands for nothing, and its methods do

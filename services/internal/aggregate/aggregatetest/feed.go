@@ -33,8 +33,8 @@ type Feed struct {
 	*Memory
 	// Fate decides what becomes of a message for a listener; nil delivers all.
 	Fate func(id string) Fate
-	// Behind is how many entries of each log the replica lacks that answers Heads; nil
-	// means none.
+	// Behind is how many entries of each log the replica lacks that answers Heads or Read;
+	// nil means none.
 	Behind func() int
 
 	mu        sync.Mutex
@@ -118,6 +118,25 @@ func (f *Feed) Heads(ctx context.Context, ids []string, since uint64, each func(
 	return upTo, nil
 }
 
+// Read implements aggregate.Journal.
+func (f *Feed) Read(ctx context.Context, id string, from uint64, each func(aggregate.Entry) error) error {
+	if f.Behind == nil {
+		return f.Memory.Read(ctx, id, from, each)
+	}
+	if err := f.begin(ctx); err != nil {
+		return err
+	}
+	log := f.Log(id)
+	for _, e := range log[:max(len(log)-f.Behind(), 0)] {
+		if e.Seq >= from {
+			if err := each(e); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
 // OnReconnect implements aggregate.Feed.
 func (f *Feed) OnReconnect(hook func()) func() {
 	f.mu.Lock()
@@ -193,6 +212,17 @@ func (f *Feed) publish(id string) {
 			}
 		}
 		last = e.Seq
+	}
+}
+
+// Live sends an entry that need not be stored; last is the sequence of the one before it.
+func (f *Feed) Live(id string, e aggregate.Entry, last uint64) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for l := range f.listeners {
+		if l.id == id {
+			l.send(e, last)
+		}
 	}
 }
 

@@ -1,0 +1,153 @@
+import { Client } from "../tutti.js";
+import { Emitter } from "../tutti/emitter.js";
+import { signIn } from "./auth.js";
+import { h, icon, text } from "./dom.js";
+import { avatar, copy } from "./face.js";
+import { lobbyView } from "./lobby.js";
+import { Names } from "./names.js";
+import { Player } from "./player.js";
+import { roomView } from "./room.js";
+import { themeButton } from "./theme.js";
+import { toast } from "./toast.js";
+
+/** @typedef {import("../tutti/live.js").LiveQuery<import("../tutti/types.js").RoomInvite>} Invitations */
+/** @typedef {{element: HTMLElement, leave: () => void}} View */
+
+/** What a connection's state is called to people. */
+const linkStates = { idle: "Not connected", connecting: "Connecting…", live: "Connected", waiting: "Reconnecting…", closed: "Disconnected" };
+
+/**
+ * The page around the views: who is signed in, how the connection is, which view the address
+ * names.
+ *
+ * @extends {Emitter<{invitations: null}>}
+ */
+export class App extends Emitter {
+  client = new Client();
+  names = new Names(this.client);
+  player = new Player(/** @type {HTMLAudioElement} */ (document.getElementById("audio")), this.client.clock);
+  /** @type {Invitations | null} of who is signed in */
+  invitations = null;
+  /** @type {import("../tutti/room.js").Room | null} the room that is looked at */
+  room = null;
+  /** @type {View | null} */
+  #view = null;
+  #main = /** @type {HTMLElement} */ (document.getElementById("main"));
+  #link = h("button", { type: "button", class: "link-state", "data-test": "connection", onclick: () => this.client.hurry() }, h("span"));
+  #who = h("div", { class: "menu-holder" });
+  #closeMenu = () => {};
+  /** @type {Set<string> | null} invitations told of already; null until the first list */
+  #told = null;
+
+  start() {
+    /** @type {HTMLElement} */ (document.getElementById("bar-end")).append(this.#link, themeButton(), this.#who);
+    this.client.on("status", () => this.#showLink());
+    this.client.on("user", () => { this.#showUser(); this.#followInvitations(); });
+    this.#showLink();
+    this.#showUser();
+    this.#followInvitations();
+    this.client.connect();
+    document.addEventListener("pointerdown", ({ target }) => {
+      if (!this.#who.contains(/** @type {Node} */ (target))) this.#closeMenu();
+    });
+    addEventListener("hashchange", () => this.#go());
+    this.#go();
+  }
+
+  #go() {
+    const [, name = "", id = ""] = location.hash.split("/");
+    if (name === "sign-in" || name === "register") {
+      history.replaceState(null, "", this.room ? `#/room/${this.room.id}` : "#/");
+      signIn(this.client, { register: name === "register" });
+      if (this.#view) return;
+    }
+    const room = name === "room" && /^room_[0-9A-Z]{26}$/.test(id) ? id : "";
+    if (this.#view && room === (this.room?.id ?? "")) return;
+    this.#view?.leave();
+    this.room = null;
+    document.title = "Tutti";
+    this.#view = room ? roomView(this, room) : lobbyView(this);
+    document.documentElement.dataset.view = room ? "room" : "lobby";
+    const first = this.#main.childElementCount === 0;
+    this.#main.replaceChildren(this.#view.element);
+    if (!first) {
+      scrollTo(0, 0);
+      this.#main.focus({ preventScroll: true });
+    }
+  }
+
+  #showLink() {
+    const { state } = this.client.status;
+    document.documentElement.dataset.connection = state;
+    this.#link.dataset.state = state;
+    const label = /** @type {Element} */ (this.#link.firstElementChild);
+    text(label, linkStates[state]);
+    this.#link.title = state === "live" ? "Connected" : "Try to connect now";
+  }
+
+  #showUser() {
+    const { user } = this.client;
+    document.documentElement.dataset.user = user?.id ?? "";
+    if (!user) {
+      this.#who.replaceChildren(h("button", { type: "button", class: "button slim", "data-test": "sign-in", onclick: () => signIn(this.client) }, "Sign in"));
+      return;
+    }
+    const menu = h("div", { class: "menu", hidden: true, "data-test": "user-menu" },
+      h("header", {}, h("strong", {}, user.nickname), h("span", { class: "hint clip" }, user.email)),
+      h("button", { type: "button", class: "button plain", onclick: () => { toggle(false); copy(user.id, "Your id is copied: give it to who wants to invite you."); } }, icon("link"), "Copy my id for invitations"),
+      h("button", { type: "button", class: "button plain", "data-test": "sign-out", onclick: () => { toggle(false); this.client.logout(); } }, icon("door"), "Sign out"));
+    const face = avatar(user.id, user.nickname);
+    const button = h("button", {
+      type: "button", class: "button plain round", "aria-expanded": "false", "aria-label": `Account of ${user.nickname}`, "data-test": "account",
+      onclick: () => toggle(menu.hidden),
+    }, face);
+    /** @param {boolean} open */
+    const toggle = (open) => {
+      menu.hidden = !open;
+      button.setAttribute("aria-expanded", String(open));
+    };
+    this.#who.replaceChildren(button, menu);
+    menu.addEventListener("focusout", ({ relatedTarget }) => {
+      if (relatedTarget !== button && !menu.contains(/** @type {Node | null} */ (relatedTarget))) toggle(false);
+    });
+    this.#who.onkeydown = (event) => {
+      if (event.key !== "Escape" || menu.hidden) return;
+      toggle(false);
+      button.focus();
+    };
+    this.#closeMenu = () => toggle(false);
+  }
+
+  #followInvitations() {
+    if (this.invitations) this.client.release(this.invitations);
+    this.invitations = null;
+    this.#told = null;
+    if (this.client.user) {
+      const followed = this.client.invitations();
+      this.invitations = followed;
+      followed.on("change", () => {
+        if (followed !== this.invitations) return;
+        this.#tellInvitations(followed);
+        this.emit("invitations", null);
+      });
+    }
+    this.emit("invitations", null);
+  }
+
+  /** @param {Invitations} followed */
+  #tellInvitations(followed) {
+    const before = this.#told;
+    this.#told = new Set(followed.docs.keys());
+    if (!before) return;
+    for (const [id, invite] of followed.docs) {
+      if (before.has(id)) continue;
+      // A room of one's own comes here as well, a moment before or after the page goes there.
+      setTimeout(() => { if (this.room?.id !== invite.room) this.#invited(invite); }, 1_000);
+    }
+  }
+
+  /** @param {import("../tutti/types.js").RoomInvite} invite */
+  #invited(invite) {
+    toast(`You are invited to ${invite.name}.`, { action: { label: "Look", run: () => { location.hash = `#/room/${invite.room}`; } } });
+  }
+}

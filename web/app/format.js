@@ -1,0 +1,66 @@
+/**
+ * @param {number} ms
+ * @returns {string} as on a player: 3:07, 1:02:09
+ */
+export function duration(ms) {
+  const all = Math.max(0, Math.floor(ms / 1000));
+  const [hours, minutes, seconds] = [Math.floor(all / 3600), Math.floor(all / 60) % 60, String(all % 60).padStart(2, "0")];
+  return hours ? `${hours}:${String(minutes).padStart(2, "0")}:${seconds}` : `${minutes}:${seconds}`;
+}
+
+/**
+ * @param {number} n
+ * @param {string} one
+ * @param {string} [many]
+ * @returns {string} "1 person", "3 people"
+ */
+export function count(n, one, many = `${one}s`) {
+  return `${n.toLocaleString("en")} ${n === 1 ? one : many}`;
+}
+
+/**
+ * @param {string} id
+ * @returns {number} a hue in degrees that stays the same for the same id
+ */
+export function hue(id) {
+  let sum = 7;
+  for (const c of id) sum = (sum * 31 + c.charCodeAt(0)) % 360_007;
+  return sum % 360;
+}
+
+/**
+ * @param {string} message
+ * @returns {string} the message as a sentence
+ */
+export function sentence(message) {
+  const out = message.charAt(0).toUpperCase() + message.slice(1);
+  return /[.!?]$/.test(out) ? out : `${out}.`;
+}
+
+/** What the server's codes mean to a person here; others are told in the server's words. */
+const told = /** @type {Record<string, string>} */ ({
+  already_voted: "You have voted for this already.",
+  bad_credentials: "E-mail and password do not belong together.",
+  email_taken: "There is an account with this e-mail address already. Sign in instead?",
+  nickname_taken: "Somebody else has this name. Choose another.",
+  forbidden: "Your role in this room does not allow that.",
+  not_member: "Join the room first.",
+  not_invited: "In this room only the invited vote.",
+  outside_place: "You need to be where the room is to vote.",
+  outside_time: "The room takes votes at another time.",
+  no_eligible_track: "No track has enough votes yet.",
+  nothing_to_play: "There is nothing to play yet. Suggest a track.",
+  closed: "This room is closed.",
+  expired: "That took too long to send, so it was not done. Try again.",
+  unauthenticated: "Sign in first.",
+  rate_limited: "That was a lot at once. Wait a moment.",
+});
+
+/**
+ * @param {unknown} err
+ * @returns {string} what to show for it
+ */
+export function explain(err) {
+  const { code = "", message = String(err) } = /** @type {{code?: string, message?: string}} */ (err ?? {});
+  return told[code] ?? sentence(message);
+}

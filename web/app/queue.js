@@ -1,0 +1,80 @@
+import { h, icon, keyed, rest, set, text } from "./dom.js";
+import { count, duration } from "./format.js";
+
+/** @typedef {import("../tutti/types.js").QueueEntry} QueueEntry */
+
+/**
+ * What waits, in the order in which it will be played.
+ *
+ * @param {import("./room.js").Stage} stage
+ */
+export function queueList({ app, room, act }) {
+  const list = h("ol", { class: "queue", "data-test": "queue" });
+  const total = h("span", { class: "quiet small" });
+  const empty = h("div", { class: "empty small-empty", "data-test": "queue-empty" }, rest(), h("h3", {}, "The queue is empty"), h("p", {}, "Suggest a track, and everybody can vote for it."));
+  /** Votes on their way: shown at once, forgotten when answered. @type {Set<string>} */
+  const pending = new Set();
+  const drawRows = keyed(list, (/** @type {QueueEntry} */ entry) => entry.track.id, (entry) => row(entry));
+
+  /** @param {string} track */
+  async function vote(track) {
+    if (pending.has(track)) return;
+    pending.add(track);
+    draw();
+    await act("vote", { track });
+    pending.delete(track);
+    draw();
+  }
+
+  /** @param {QueueEntry} first */
+  function row(first) {
+    const { id } = first.track;
+    const place = h("span", { class: "place num", "aria-hidden": "true" });
+    const title = h("p", { class: "row-title clip" }, first.track.title);
+    const detail = h("p", { class: "hint clip" });
+    const score = h("span", { class: "num", "data-test": "score" });
+    const button = h("button", { type: "button", class: "vote", "data-test": "vote", onclick: () => vote(id) });
+    const remove = h("button", { type: "button", class: "button plain round row-remove", "aria-label": `Remove ${first.track.title}`, title: "Remove", "data-test": "remove", onclick: () => act("remove", { track: id }) }, icon("trash"));
+    const art = first.track.artworkUrl
+      ? h("img", { class: "row-art", src: first.track.artworkUrl, alt: "", loading: "lazy" })
+      : h("div", { class: "row-art blank" }, icon("list"));
+    return {
+      element: h("li", { class: "queue-row", "data-test": "queue-row", "data-track": id },
+        place, art, h("div", { class: "row-text" }, title, detail), remove, button),
+      /**
+       * @param {QueueEntry} entry
+       * @param {number} index
+       */
+      update(entry, index) {
+        const { state, you } = room;
+        const mine = you?.voted.includes(id) ?? false;
+        const needed = state?.options.minimumScore ?? 1;
+        const by = app.names.of(entry.suggestedBy);
+        text(place, String(index + 1));
+        const missing = needed - entry.score;
+        text(detail, [entry.track.artist, duration(entry.track.durationMs), by && `from ${entry.suggestedBy === app.client.user?.id ? "you" : by}`, missing > 0 && `${count(missing, "vote")} short`].filter(Boolean).join(" · "));
+        text(score, String(entry.score));
+        const may = (you?.member ?? false) && room.may("vote") && !you?.cannotVote;
+        button.disabled = mine || !may || pending.has(id);
+        button.replaceChildren(icon(mine ? "check" : "up"), score);
+        set(button, "data-mine", mine || pending.has(id));
+        set(button, "aria-label", mine ? `You voted for ${entry.track.title}, ${count(entry.score, "vote")}` : `Vote for ${entry.track.title}, ${count(entry.score, "vote")}`);
+        set(button.parentElement ?? button, "data-eligible", entry.score >= needed);
+        remove.hidden = !room.may("remove");
+      },
+    };
+  }
+
+  function draw() {
+    const queue = room.queue();
+    drawRows(queue);
+    list.hidden = queue.length === 0;
+    empty.hidden = queue.length > 0;
+    text(total, queue.length ? `${count(queue.length, "track")} · ${duration(queue.reduce((sum, e) => sum + e.track.durationMs, 0))}` : "");
+  }
+
+  return {
+    element: h("section", { class: "panel", "aria-labelledby": "queue-title" }, h("div", { class: "panel-head" }, h("h2", { id: "queue-title" }, "Up next"), total), list, empty),
+    draw,
+  };
+}
