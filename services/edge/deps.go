@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"io/fs"
 	"log/slog"
 	"sync"
 	"time"
@@ -14,7 +15,7 @@ import (
 	"github.com/tuttihq/tutti/subjects"
 )
 
-// Deps is what an edge needs from the rest of the process. All but Tracks, Media,
+// Deps is what an edge needs from the rest of the process. All but Tracks, Media, Web,
 // Metrics and Tracer are required.
 type Deps struct {
 	Rooms Rooms
@@ -29,6 +30,8 @@ type Deps struct {
 	Tracks Tracks
 	// Media holds the demo files; nil answers every path below /media/demo with 404.
 	Media Media
+	// Web holds the browser app, index.html and what it needs; nil answers / with 404.
+	Web fs.FS
 	// Ready returns nil if requests can be served now: what lies behind the edge answers.
 	Ready func(ctx context.Context) error
 	// Log gets a line for each request, and what went wrong.

@@ -145,6 +145,10 @@ func newServer(cfg Config, deps Deps) (*Server, error) {
 	})
 	app.Use(s.around)
 	s.mount(app)
+	if err := s.mountWeb(app); err != nil {
+		s.stop()
+		return nil, err
+	}
 	s.handler = knownMethods(s, app.Handler())
 	s.http = &fasthttp.Server{
 		Handler:                      s.handler,
