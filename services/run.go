@@ -25,6 +25,7 @@ import (
 	"github.com/tuttihq/tutti/services/profile"
 	"github.com/tuttihq/tutti/services/room"
 	"github.com/tuttihq/tutti/subjects"
+	"github.com/tuttihq/tutti/web"
 )
 
 // cachedRooms is how many folded rooms an edge keeps.
@@ -248,6 +249,7 @@ func (s *System) startEdge(ctx context.Context, cfg Config, st store.Store, trac
 		Rooms: roomViews{rooms}, Live: liveRooms{follower}, Lists: s.bus, Commands: s.bus, Queries: s.bus, Tokens: tokens, Clock: s.bus.Clock(),
 		Tracks: tracks, Ready: func(ctx context.Context) error { return s.ready(ctx, st) }, Log: s.log.With("service", "edge"),
 		Metrics: s.observe.metrics, Tracer: s.observe.tracer,
+		Web: web.Files(),
 	}
 	if demo := tracks.Demo(); demo != nil {
 		deps.Media = demo

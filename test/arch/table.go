@@ -31,8 +31,13 @@ func Table() Rules {
 			{
 				Name:   "assembly",
 				Of:     "services",
-				Allow:  []string{"subjects", "services/..."},
+				Allow:  []string{"subjects", "services/...", "web"},
 				Reason: "package services puts the services together; it knows no program and no client",
+			},
+			{
+				Name:   "web app",
+				Of:     "web",
+				Reason: "package web is files for browsers; who serves them is handed them",
 			},
 			{
 				Name:   "programs",
