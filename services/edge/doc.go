@@ -1,4 +1,5 @@
-// Package edge is the door to Tutti for everyone outside: a JSON API over HTTP, on Fiber.
+// Package edge is the door to Tutti for everyone outside: a JSON API over HTTP and a
+// websocket, on Fiber.
 //
 // An edge decides nothing about rooms. It checks who asks and whether the request is
 // well formed, and then
@@ -23,6 +24,24 @@
 //	routes.go    the table of all paths; the handlers are in routes_*.go
 //	problem.go   every "no", as an RFC 9457 problem document
 //
+// # Sockets
+//
+// A socket carries frames (package subjects): channels that are followed, and commands,
+// which take the same path as over HTTP.
+//
+//	routes_socket.go   the upgrade, and which pages may ask for it
+//	sockets.go         all that are open: counted, pinged, closed in the end
+//	socket.go          one of them: its reader, its lanes for what takes time
+//	socket_frames.go   what becomes of each frame; socket_queries.go of questions
+//	socket_outbox.go   what waits to be written: bounded, conflated, coalesced
+//	socket_message.go  frames as bytes, made once for all who get them
+//	hub.go, topic.go   rooms that somebody follows: each commit framed once, access
+//	                   checked after it; topic_you.go what is for one user alone
+//	lobby.go, own.go   live queries: open rooms, and a user's invitations
+//
+// A socket's handler is its reader's goroutine. It returns when the lanes and the writer
+// that it owns have ended. docs/guide/socket.md tells the story.
+//
 // # What an outsider must not learn
 //
 // A private room does not exist for who may not see it. Reads of it, and commands to it,
@@ -41,6 +60,7 @@
 // # Bounds
 //
 // Config names every one: connections, header and body size, time to read, to write, to
-// answer, waiting commands, requests per client, remembered clients. Its comments say
-// what happens at each.
+// answer, waiting commands, requests per client, remembered clients, and for sockets what
+// waits to be written, what is kept for those that come back, and how many there may be.
+// Its comments say what happens at each.
 package edge
