@@ -23,6 +23,7 @@
 //	body.go      JSON in, with everything refused that would be misread
 //	routes.go    the table of all paths; the handlers are in routes_*.go
 //	problem.go   every "no", as an RFC 9457 problem document
+//	metrics.go   what is counted, and how a request is followed in a trace
 //
 // # Sockets
 //

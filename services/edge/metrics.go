@@ -143,7 +143,7 @@ func (s *Server) watchCommand(ctx context.Context, o order) (_ context.Context, 
 	var span telemetry.Span
 	if s.deps.Tracer.On() && !telemetry.Followed(ctx) {
 		ctx, span = s.deps.Tracer.Start(ctx, "command "+o.verb, telemetry.KindServer,
-			telemetry.String(telemetry.KeyAggregate, o.room), telemetry.String(telemetry.KeyCommand, o.id))
+			telemetry.String(subjects.ServiceRoom, o.room), telemetry.String(telemetry.KeyCommand, o.id))
 	}
 	return ctx, func(err error) {
 		outcome := outcomeOK

@@ -101,8 +101,12 @@ func (s *Server) logged(r *request, took time.Duration) {
 	case r.Path() == pathHealth || r.Path() == pathReady:
 		level = slog.LevelDebug
 	}
-	s.deps.Log.LogAttrs(r.span.In(s.base), level, "request",
-		slog.String(telemetry.KeyRequest, r.id), slog.String(telemetry.KeyCommand, r.command), slog.String("method", r.Method()), slog.String("path", instance(r.Context())),
+	log := s.deps.Log
+	if r.command != "" {
+		log = log.With(telemetry.KeyCommand, r.command)
+	}
+	log.LogAttrs(r.span.In(s.base), level, "request",
+		slog.String(telemetry.KeyRequest, r.id), slog.String("method", r.Method()), slog.String("path", instance(r.Context())),
 		slog.Int("status", status), slog.Duration("took", took), slog.Int("in", len(r.Context().Request.Body())),
 		slog.String("from", r.from.String()), slog.String("user", r.who.UserID))
 }

@@ -3,9 +3,11 @@ package edge
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"sync"
 	"time"
 
+	"github.com/tuttihq/tutti/services/internal/aggregate"
 	"github.com/tuttihq/tutti/subjects"
 )
 
@@ -107,17 +109,27 @@ func (t *topic) Reset(v RoomView) {
 	}
 }
 
-// Lost implements RoomSink. Listeners keep what they have: the follower goes on trying,
-// and a new listener is refused by Sync.
+// Lost implements RoomSink. Listeners keep what they have while the follower goes on
+// trying, unless the log itself is broken: then there is nothing true to tell them. New
+// ones are refused by Sync.
 func (t *topic) Lost(err error) {
 	t.hub.srv.deps.Log.Warn("a room cannot be followed now; trying again", "room", t.room, "listeners", len(t.listeners), "err", err)
+	if errors.Is(err, aggregate.ErrBrokenLog) {
+		t.dismissAll(subjects.Refuse(subjects.CodeUnavailable, "the room's log cannot be read; follow it again later"))
+	}
+}
+
+// fail ends what cannot be told: a defect.
+func (t *topic) fail(err error) {
+	t.hub.srv.deps.Log.Error("a room cannot be told", "room", t.room, "rev", t.view.Rev, "err", err)
+	t.dismissAll(subjects.Refuse(subjects.CodeInternal, "something went wrong here"))
 }
 
 // Commit implements RoomSink.
 func (t *topic) Commit(v RoomView, data []byte, c *subjects.Commit) {
 	t.view = v
 	if v.Unknown != nil {
-		t.upgrade()
+		t.dismissAll(subjects.Refuse(subjects.CodeUpgrade, "the room was changed by a newer release than this process; follow it again, another may answer"))
 		return
 	}
 	t.expel()
@@ -127,7 +139,7 @@ func (t *topic) Commit(v RoomView, data []byte, c *subjects.Commit) {
 		public, err := subjects.PublicPart(data)
 		if err != nil { // of another layout than ours: then it is written anew
 			if public, err = json.Marshal(c.Public); err != nil {
-				t.Lost(err)
+				t.fail(err)
 				return
 			}
 		}
@@ -311,9 +323,7 @@ func (t *topic) expel() {
 	}
 }
 
-// upgrade dismisses everybody: this release does not understand the room any more.
-func (t *topic) upgrade() {
-	why := subjects.Refuse(subjects.CodeUpgrade, "the room was changed by a newer release than this process; follow it again, another may answer")
+func (t *topic) dismissAll(why *subjects.Refusal) {
 	for l := range t.listeners {
 		t.dismiss(l, why)
 	}
@@ -334,7 +344,7 @@ func (t *topic) fresh(l *listener) []message {
 // whole gives the room as it is, and what it says about the listener's user.
 func (t *topic) whole(l *listener, reason string) []message {
 	if err := t.encode(); err != nil {
-		t.Lost(err)
+		t.fail(err)
 		return nil
 	}
 	m, err := encode(&subjects.ServerFrame{
@@ -342,7 +352,7 @@ func (t *topic) whole(l *listener, reason string) []message {
 		Reason: reason, Hash: t.snap.hash, State: t.snap.state,
 	})
 	if err != nil {
-		t.Lost(err)
+		t.fail(err)
 		return nil
 	}
 	t.hub.srv.metrics.framesOut.Of(subjects.FrameSnap).Inc()

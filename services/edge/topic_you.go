@@ -25,8 +25,8 @@ func (t *topic) tellSealed(c *subjects.Commit) {
 	for user, events := range forUser {
 		m, err := encode(&subjects.ServerFrame{Type: subjects.FrameSealed, Channel: t.channel, Epoch: c.Epoch, Rev: c.Rev, At: c.At, Events: events})
 		if err != nil {
-			t.Lost(err)
-			continue
+			t.fail(err)
+			return
 		}
 		for l := range t.byUser[user] {
 			l.sock.out.say(m) // a snapshot does not stand for it
@@ -98,7 +98,7 @@ func (t *topic) you(l *listener) message {
 	y := t.view.State.You(l.sock.user, max(t.hub.srv.deps.Clock.Now().UnixMilli(), t.view.At))
 	body, err := json.Marshal(&y)
 	if err != nil {
-		t.Lost(err)
+		t.fail(err)
 		return nil
 	}
 	digest := maphash.Bytes(youSeed, body)
@@ -108,7 +108,7 @@ func (t *topic) you(l *listener) message {
 	l.you = digest
 	m, err := encode(&subjects.ServerFrame{Type: subjects.FrameYou, Channel: t.channel, Epoch: t.view.Epoch, Rev: t.view.Rev, You: &y})
 	if err != nil {
-		t.Lost(err)
+		t.fail(err)
 		return nil
 	}
 	t.hub.srv.metrics.framesOut.Of(subjects.FrameYou).Inc()

@@ -32,6 +32,7 @@ func Table() Rules {
 				Name:   "assembly",
 				Of:     "services",
 				Allow:  []string{"subjects", "services/...", "web"},
+				Free:   true,
 				Reason: "package services puts the services together; it knows no program and no client",
 			},
 			{
@@ -86,6 +87,18 @@ func Table() Rules {
 				Homes:  []string{"sdk"},
 				Guests: []string{"test/..."},
 				Reason: "a client is dialled through sdk; the server's sockets are Fiber's",
+			},
+			{
+				Name:   "Prometheus",
+				Vendor: []string{"github.com/prometheus/..."},
+				Homes:  []string{"services/internal/telemetry"},
+				Reason: "what is counted has closed label sets and a registry of its own: use what services/internal/telemetry offers",
+			},
+			{
+				Name:   "OpenTelemetry",
+				Vendor: []string{"go.opentelemetry.io/..."},
+				Homes:  []string{"services/internal/telemetry"},
+				Reason: "tracing that is off must cost nothing: use what services/internal/telemetry offers",
 			},
 			{
 				Name:   "command line",

@@ -44,7 +44,7 @@ func (d *Dialer) next() string {
 // Dial implements tutti.Dialer.
 func (d *Dialer) Dial(ctx context.Context) (tutti.Socket, error) {
 	url := "ws" + strings.TrimPrefix(d.next(), "http") + subjects.SocketPath
-	conn, _, err := websocket.Dial(ctx, url, nil) //nolint:bodyclose // the library's promise: it need not be closed
+	conn, _, err := websocket.Dial(ctx, url, nil)
 	if err != nil {
 		return nil, err
 	}
