@@ -172,7 +172,7 @@ func (w *page) wait(what, expression string) {
 			return
 		}
 		if time.Now().After(deadline) {
-				w.t.Fatalf("%s: not so: %s (%s)", w.name, what, expression)
+			w.t.Fatalf("%s: not so: %s (%s)", w.name, what, expression)
 		}
 		time.Sleep(50 * time.Millisecond)
 	}

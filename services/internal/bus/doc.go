@@ -6,6 +6,7 @@
 //   - Send: leave a command in the COMMANDS stream, from where its owner takes it;
 //   - Query and Serve: request-reply reads between an edge and a service;
 //   - Append, Head and Read: one aggregate's log (see Log);
+//   - Listen and Heads: commits live, and whether any was missed;
 //   - PutState and LastState: public documents on the STATE stream, by compare-and-set;
 //   - Consume: a durable, ordered reader of a stream, for projections and reactions;
 //   - Clock: the time of the stream's leader, which is the time of every log.

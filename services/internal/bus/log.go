@@ -155,14 +155,12 @@ func (b *Bus) Last(ctx context.Context, stream, subject string) (Entry, error) {
 // Head where the newest matters.
 func (b *Bus) Read(ctx context.Context, stream, subject string, from uint64, f func(Entry) error) error {
 	inbox := b.nc.NewInbox()
-	sub, err := b.nc.SubscribeSync(inbox)
+	answers := make(chan *nats.Msg, readBatch+1) // one batch at a time is under way
+	sub, err := b.nc.ChanSubscribe(inbox, answers)
 	if err != nil {
 		return fmt.Errorf("bus: read: %w", classify(err))
 	}
 	defer func() { _ = sub.Unsubscribe() }()
-	if err := sub.SetPendingLimits(-1, -1); err != nil { // one batch at a time is under way
-		return fmt.Errorf("bus: read: %w", err)
-	}
 	from = max(from, 1)
 	var pending uint64
 	for {
@@ -175,7 +173,7 @@ func (b *Bus) Read(ctx context.Context, stream, subject string, from uint64, f f
 		if err := b.nc.PublishRequest("$JS.API.DIRECT.GET."+stream, inbox, req); err != nil {
 			return fmt.Errorf("bus: read: %w", classify(err))
 		}
-		if pending, from, err = readOne(ctx, sub, from, f); err != nil {
+		if pending, from, err = readOne(ctx, answers, from, f); err != nil {
 			return err
 		}
 		if pending == 0 {
@@ -225,14 +223,17 @@ func (b *Bus) readLong(ctx context.Context, stream, subject string, from uint64,
 
 // readOne takes one batch; pending is how many messages come after it, and next where
 // they begin.
-func readOne(ctx context.Context, sub *nats.Subscription, from uint64, f func(Entry) error) (pending, next uint64, err error) {
+func readOne(ctx context.Context, answers <-chan *nats.Msg, from uint64, f func(Entry) error) (pending, next uint64, err error) {
 	next = from
 	for {
-		wait, cancel := context.WithTimeout(ctx, readWait)
-		m, err := sub.NextMsgWithContext(wait)
-		cancel()
-		if err != nil {
-			return 0, next, fmt.Errorf("bus: read: %w", classify(err))
+		var m *nats.Msg
+		select {
+		case m = <-answers:
+		default:
+			var err error
+			if m, err = nextAnswer(ctx, answers); err != nil {
+				return 0, next, fmt.Errorf("bus: read: %w", err)
+			}
 		}
 		switch m.Header.Get("Status") {
 		case "":
@@ -255,6 +256,20 @@ func readOne(ctx context.Context, sub *nats.Subscription, from uint64, f func(En
 			return 0, next, err
 		}
 		next = e.Seq + 1
+	}
+}
+
+// nextAnswer waits for a message, for readWait at most.
+func nextAnswer(ctx context.Context, answers <-chan *nats.Msg) (*nats.Msg, error) {
+	t := time.NewTimer(readWait)
+	defer t.Stop()
+	select {
+	case m := <-answers:
+		return m, nil
+	case <-t.C:
+		return nil, classify(context.DeadlineExceeded)
+	case <-ctx.Done():
+		return nil, classify(ctx.Err())
 	}
 }
 

@@ -90,7 +90,7 @@ func (e endpointWatch) answered(code subjects.Code, took time.Duration) {
 // about is what a span says of a command: never who sent it, nor what is in it.
 func about(to subjects.Command, env subjects.Envelope) []telemetry.Attr {
 	return []telemetry.Attr{
-		telemetry.String(telemetry.KeyAggregate, to.ID), telemetry.String(telemetry.KeyCommand, env.ID),
+		telemetry.String(to.Service, to.ID), telemetry.String(telemetry.KeyCommand, env.ID),
 	}
 }
 
