@@ -35,7 +35,8 @@ type Config struct {
 	// MaxConnections bounds the open connections; a further one is answered 503 and
 	// closed. Default 65,536.
 	MaxConnections int `koanf:"max_connections"`
-	// MaxHeaderBytes bounds request line and headers together; above it 431. Default 16 KiB.
+	// MaxHeaderBytes bounds request line and headers together; above it 431. Each
+	// socket keeps a buffer of this size. Default 8 KiB.
 	MaxHeaderBytes int `koanf:"max_header_bytes"`
 	// MaxBodyBytes bounds a request's body; above it 413. It leaves room for the largest
 	// command. Default 128 KiB.
@@ -108,7 +109,7 @@ func Defaults() Config {
 	return Config{
 		Listen:         "127.0.0.1:8080",
 		MaxConnections: 1 << 16,
-		MaxHeaderBytes: 16 << 10,
+		MaxHeaderBytes: 8 << 10,
 		MaxBodyBytes:   128 << 10,
 		ReadTimeout:    10 * time.Second,
 		WriteTimeout:   60 * time.Second,

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -177,7 +178,7 @@ func TestMalformedFrames(t *testing.T) {
 			t.Errorf("%s: %+v %+v", text, got, got.Refusal)
 		}
 	}
-	for range 300 {
+	for range 300 { // fewer answers than would make it a slow client
 		if c.conn.WriteMessage(websocket.TextMessage, []byte("nonsense")) != nil {
 			break // sent away already
 		}
@@ -199,11 +200,15 @@ func TestTooManyFrames(t *testing.T) {
 	cfg := unlimited()
 	cfg.Socket.Frames = Rate{PerSecond: 1, Burst: 5}
 	c := newWorld().listening(t, cfg).open(t, bob)
-	for range floods + 10 {
-		if c.conn.WriteMessage(websocket.TextMessage, []byte(`{"type":"ping","id":"p"}`)) != nil {
-			break
+	var writer sync.WaitGroup
+	defer writer.Wait()
+	writer.Go(func() { // while the answers are read, else the socket is closed for that
+		for range floods + 10 {
+			if c.conn.WriteMessage(websocket.TextMessage, []byte(`{"type":"ping","id":"p"}`)) != nil {
+				return
+			}
 		}
-	}
+	})
 	pongs, refused := 0, 0
 	for {
 		_ = c.conn.SetReadDeadline(time.Now().Add(patience))
