@@ -25,11 +25,13 @@ type lobby struct {
 	mu    sync.Mutex
 	rooms map[string]*lobbyRoom
 	views map[lobbyQuery]*lobbyView
-	// loaded: the documents there were are all here. While they come anew after a loss,
-	// round tells those that did from those that went meanwhile.
-	loaded bool
-	round  uint64
-	shut   bool
+	// round tells, while the documents come anew after a loss, those that did from those
+	// that went meanwhile.
+	round uint64
+	shut  bool
+	// loaded is closed when the documents there were are all here.
+	loaded chan struct{}
+	first  sync.Once
 
 	stop context.CancelFunc
 	done sync.WaitGroup
@@ -65,7 +67,7 @@ type lobbyView struct {
 }
 
 func newLobby(s *Server) *lobby {
-	l := &lobby{srv: s, rooms: map[string]*lobbyRoom{}, views: map[lobbyQuery]*lobbyView{}}
+	l := &lobby{srv: s, rooms: map[string]*lobbyRoom{}, views: map[lobbyQuery]*lobbyView{}, loaded: make(chan struct{})}
 	ctx, cancel := context.WithCancel(context.Background())
 	l.stop = cancel
 	l.done.Go(func() {
@@ -148,7 +150,7 @@ func (b *lobby) trim(most int) {
 func (b *lobby) ready() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.loaded = true
+	b.first.Do(func() { close(b.loaded) })
 	for id, r := range b.rooms {
 		if r.round != b.round {
 			delete(b.rooms, id)
@@ -188,20 +190,25 @@ func (b *lobby) result(q lobbyQuery) map[string]json.RawMessage {
 func (b *lobby) tell() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	for q, v := range b.views {
-		if !v.stale {
-			continue
-		}
-		v.stale = false
-		now := b.result(q)
-		for _, m := range docChanges(b.srv, subjects.ChannelRooms, v.shown, now) {
-			for l := range v.listeners {
-				l.sock.out.tell(l, m)
-			}
-			b.srv.metrics.framesOut.Of(subjects.FrameDoc).Add(float64(len(v.listeners)))
-		}
-		v.shown = now
+	for _, v := range b.views {
+		b.update(v)
 	}
+}
+
+// update tells a view's listeners what has changed since it was shown last.
+func (b *lobby) update(v *lobbyView) {
+	if !v.stale {
+		return
+	}
+	v.stale = false
+	now := b.result(v.query)
+	for _, m := range docChanges(b.srv, subjects.ChannelRooms, v.shown, now) {
+		for l := range v.listeners {
+			l.sock.out.tell(l, m)
+		}
+		b.srv.metrics.framesOut.Of(subjects.FrameDoc).Add(float64(len(v.listeners)))
+	}
+	v.shown = now
 }
 
 // docChanges frames what leads from one result to another.
@@ -244,24 +251,31 @@ func docsMessage(ch subjects.Channel, docs map[string]json.RawMessage) (message,
 	return seal(opText, append(draft(len(data)), data...)), nil
 }
 
-// join shows a listener its part of the lobby and what becomes of it.
-func (b *lobby) join(l *listener, prefix string, limit int) error {
+// join shows a listener its part of the lobby and what becomes of it. Right after a start
+// it waits for the lobby to be filled.
+func (b *lobby) join(ctx context.Context, l *listener, prefix string, limit int) error {
+	select {
+	case <-b.loaded:
+	case <-ctx.Done():
+		return subjects.Refuse(subjects.CodeUnavailable, "the lobby is not there yet; ask again")
+	}
 	if limit == 0 {
 		limit = subjects.MaxLobby
 	}
 	q := lobbyQuery{subjects.RoomNameKey(prefix), limit}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if !b.loaded || b.shut {
-		return subjects.Refuse(subjects.CodeUnavailable, "the lobby is not there yet; ask again")
+	if b.shut {
+		return subjects.Refuse(subjects.CodeUnavailable, "this edge is going down; connect again, another may answer")
 	}
 	v := b.views[q]
 	if v == nil {
 		if len(b.views) >= lobbyViews {
 			return subjects.Refuse(subjects.CodeBusy, "too many different parts of the lobby are looked at; ask again, or search with GET %s", pathRooms)
 		}
-		v = &lobbyView{query: q, listeners: map[*listener]struct{}{}, shown: b.result(q)}
+		v = &lobbyView{query: q, listeners: map[*listener]struct{}{}, stale: true}
 	}
+	b.update(v)
 	m, err := docsMessage(subjects.ChannelRooms, v.shown)
 	if err != nil {
 		return err
@@ -299,6 +313,7 @@ func (b *lobby) fresh(l *listener) []message {
 	if _, ok := v.listeners[l]; !ok {
 		return nil
 	}
+	b.update(v)
 	l.sock.out.caughtUp(l)
 	m, err := docsMessage(subjects.ChannelRooms, v.shown)
 	if err != nil {

@@ -25,18 +25,7 @@ func summary(t testing.TB, id, name string, members int, change func(*subjects.R
 func (w *wire) lobby(prefix string, limit int) map[string]json.RawMessage {
 	w.t.Helper()
 	w.send(subjects.ClientFrame{Type: subjects.FrameSub, Channel: subjects.ChannelRooms, Prefix: prefix, Limit: limit})
-	for {
-		f := w.next("")
-		if f.Type == subjects.FrameErr && f.Retry { // the lobby is still being filled
-			time.Sleep(time.Duration(f.RetryMs) * time.Millisecond)
-			w.send(subjects.ClientFrame{Type: subjects.FrameSub, Channel: subjects.ChannelRooms, Prefix: prefix, Limit: limit})
-			continue
-		}
-		if f.Type != subjects.FrameDocs {
-			w.t.Fatalf("%+v", f)
-		}
-		return f.Docs
-	}
+	return w.next(subjects.FrameDocs).Docs
 }
 
 func fastLobby() Config {

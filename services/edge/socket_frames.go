@@ -134,7 +134,7 @@ func (k *socket) subscribe(f subjects.ClientFrame) {
 	case ok:
 		err = k.srv.hub.join(ctx, l, room, f.Epoch, f.Since)
 	case f.Channel == subjects.ChannelRooms:
-		err = k.srv.lobby.join(l, f.Prefix, f.Limit)
+		err = k.srv.lobby.join(ctx, l, f.Prefix, f.Limit)
 	case k.user == "":
 		err = subjects.Refuse(subjects.CodeUnauthenticated, "a guest has no channel of their own: say hello with an access token")
 	default:
