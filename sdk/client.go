@@ -2,6 +2,7 @@ package tutti
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 	"net/http"
@@ -198,7 +199,7 @@ func (c *Client) Connections(ctx context.Context) iter.Seq[Connection] {
 			c.mu.Lock()
 			now, news := c.state, c.news
 			c.mu.Unlock()
-			if !yield(now) || now.Err == ErrClosed { //nolint:errorlint // set as it is, here alone
+			if !yield(now) || errors.Is(now.Err, ErrClosed) {
 				return
 			}
 			select {

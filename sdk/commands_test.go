@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -165,6 +166,58 @@ func once(t *testing.T, seed uint64) {
 	}
 }
 
+// Commands that are sent without waiting for each other are carried out in the order of the
+// calls, whatever breaks in between, and those to another room do not wait for them.
+func TestOrderOfCommandsUnderWay(t *testing.T) {
+	for seed := range uint64(30) {
+		synctest.Test(t, func(t *testing.T) {
+			rng := rand.New(rand.NewPCG(seed, 2))
+			s := newFake(t)
+			id, other := s.room("demo:a"), s.room("demo:a")
+			c := s.user(t, "ada")
+			defer c.Close()
+			s.onCommand = func(f subjects.ClientFrame) verdict {
+				v := verdict{retryMs: rng.Int64N(500)}
+				switch rng.IntN(4) {
+				case 0:
+					v.refusal = subjects.Refuse(subjects.CodeBusy, "later")
+				case 1:
+					v.cut = true
+				}
+				if f.Channel != subjects.RoomChannel(id) {
+					v = verdict{}
+				}
+				return v
+			}
+			var ids [20]string
+			var wg sync.WaitGroup
+			for i := range ids {
+				wg.Go(func() {
+					a, err := c.Room(id).Do(t.Context(), subjects.VerbVote, subjects.VoteTrack{Track: "demo:a"})
+					if err != nil {
+						t.Error(err)
+					}
+					ids[i] = a.Command
+				})
+				synctest.Wait()
+			}
+			if err := c.Room(other).Join(t.Context()); err != nil {
+				t.Error(err)
+			}
+			wg.Wait()
+			var got []string
+			for _, line := range s.log {
+				if part := strings.Fields(line); part[2] == subjects.VerbVote {
+					got = append(got, part[3])
+				}
+			}
+			if !slices.Equal(got, ids[:]) {
+				t.Errorf("seed %d: sent %v, carried out %v", seed, ids, got)
+			}
+		})
+	}
+}
+
 // check reads a room's updates until quit: they are continuous, or begin anew.
 func check(t *testing.T, room *tutti.Room, quit chan struct{}) {
 	ctx, cancel := context.WithCancel(t.Context())
@@ -305,60 +358,6 @@ func TestRetriesKeepTheIDAndHeedThePause(t *testing.T) {
 			if d := at[i].Sub(at[i-1]); d < 2*time.Second || d > 4*time.Second {
 				t.Errorf("sent again after %v", d)
 			}
-		}
-	})
-}
-
-func TestGuestsAndChangesOfAccount(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		s := newFake(t)
-		id := s.room("demo:a")
-		c := s.dial(t)
-		defer c.Close()
-		if err := c.Room(id).Join(t.Context()); subjects.CodeOf(err) != subjects.CodeUnauthenticated {
-			t.Errorf("a guest's command: %v", err)
-		}
-		if err := c.Connect(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := c.Account().Login(t.Context(), "ada@example.com", "x"); err != nil {
-			t.Fatal(err)
-		}
-		if err := c.Room(id).Join(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-		s.do(func() { s.onDial = func(int) error { return errors.New("down") } })
-		s.cut(0)
-		done := make(chan error)
-		go func() { done <- c.Room(id).Leave(t.Context()) }()
-		synctest.Wait()
-		if _, err := c.Account().Login(t.Context(), "bob@example.com", "x"); err != nil {
-			t.Fatal(err)
-		}
-		if err := <-done; !errors.Is(err, tutti.ErrAccountChanged) {
-			t.Errorf("what ada sent while bob signed in: %v", err)
-		}
-		s.do(func() { s.onDial = nil })
-		if err := c.Room(id).Join(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-		v, err := c.Room(id).View(t.Context())
-		if err != nil || len(v.Room.Members) != 2 {
-			t.Errorf("members: %+v, %v", v, err)
-		}
-		done2 := make(chan error)
-		s.do(func() { s.onCommand = func(subjects.ClientFrame) verdict { return verdict{silent: true} } })
-		go func() { done2 <- c.Room(id).Leave(t.Context()) }()
-		synctest.Wait()
-		c.Close()
-		if err := <-done2; !errors.Is(err, tutti.ErrClosed) {
-			t.Errorf("closed meanwhile: %v", err)
-		}
-		if err := c.Room(id).Leave(t.Context()); !errors.Is(err, tutti.ErrClosed) {
-			t.Errorf("after Close: %v", err)
-		}
-		if _, err := c.Room(id).View(t.Context()); !errors.Is(err, tutti.ErrClosed) {
-			t.Errorf("following after Close: %v", err)
 		}
 	})
 }

@@ -127,14 +127,19 @@ func pauseAfter(closed *CloseError, tries int, o *options) time.Duration {
 
 // connect opens a socket, identifies it and serves it until it ends.
 func (c *Client) connect() (identified bool, err error) {
+	// The token comes first: a server does not wait long for hello.
+	token, user, err := c.session.credentials(c.ctx)
+	if err != nil {
+		return false, err
+	}
 	socket, err := c.open()
 	if err != nil {
 		return false, err
 	}
 	c.become(func(s *Connection) { s.State = Connected })
-	l := newLink(c, socket)
+	l := newLink(c, socket, user)
 	defer l.close()
-	welcome, err := l.hello()
+	welcome, err := l.hello(token)
 	if err != nil {
 		return false, err
 	}

@@ -22,7 +22,7 @@ var (
 	// ErrUnreachable: no answer came. It is wrapped with the reason.
 	ErrUnreachable = errors.New("tutti: the server was not reached")
 	// ErrAccountChanged: somebody else signed in, or out, while the command waited.
-	ErrAccountChanged = errors.New("tutti: another account is signed in")
+	ErrAccountChanged = errors.New("tutti: the account changed meanwhile")
 	// ErrProtocol: what the server sent cannot be right. The connection is made again.
 	ErrProtocol = errors.New("tutti: the server sent what it must not")
 )

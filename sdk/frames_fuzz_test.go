@@ -60,7 +60,7 @@ func FuzzFrames(f *testing.F) {
 		defer c.cancel()
 		c.session = &session{client: c, changed: func() {}, save: func(subjects.Grant) {}}
 		c.outbox, c.feeds = newOutbox(4), newFeeds(c)
-		l := newLink(c, nil)
+		l := newLink(c, nil, "")
 		defer l.cancel(nil)
 		c.outbox.connected(l)
 		c.feeds.connected(l)

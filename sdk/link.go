@@ -43,7 +43,7 @@ type link struct {
 	socket Socket
 	ctx    context.Context
 	cancel context.CancelCauseFunc
-	user   string // whose it is, "" for a guest; set by hello
+	user   string // whose it is, "" for a guest
 
 	mu     sync.Mutex
 	unsent [][]byte
@@ -54,8 +54,8 @@ type link struct {
 	leave  chan struct{} // closed then
 }
 
-func newLink(c *Client, s Socket) *link {
-	l := &link{client: c, socket: s, heard: time.Now(), fill: make(chan struct{}, 1), leave: make(chan struct{})}
+func newLink(c *Client, s Socket, user string) *link {
+	l := &link{client: c, socket: s, user: user, heard: time.Now(), fill: make(chan struct{}, 1), leave: make(chan struct{})}
 	// Not below the client's: goodbye is said before the reader stops.
 	l.ctx, l.cancel = context.WithCancelCause(context.WithoutCancel(c.ctx))
 	return l
@@ -95,16 +95,9 @@ func (l *link) close() {
 const closeCut subjects.CloseCode = 1006
 
 // hello says who the client is and waits for the welcome.
-func (l *link) hello() (*subjects.ServerFrame, error) {
+func (l *link) hello(token string) (*subjects.ServerFrame, error) {
 	ctx, cancel := context.WithTimeout(l.client.ctx, helloTime)
 	defer cancel()
-	token, err := l.client.session.token(ctx)
-	if err != nil {
-		return nil, err
-	}
-	if token != "" {
-		l.user = l.client.session.user()
-	}
 	if err := l.write(ctx, helloFrame(token)); err != nil {
 		return nil, err
 	}

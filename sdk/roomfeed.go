@@ -40,6 +40,8 @@ type roomFeed struct {
 	doc        document
 	known      bool // there is a document
 	syncing    bool // commits do not count until a snapshot, or the word that they follow
+	gapped     bool // a gap was met, and no commit was applied since
+	whole      bool // what is missing was not replayed: a snapshot is asked for
 	epoch, rev uint64
 	at         int64
 	you        *subjects.You
@@ -59,7 +61,7 @@ func (r *roomFeed) ask(f *subjects.ClientFrame) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.syncing = true
-	if r.known {
+	if r.known && !r.whole {
 		f.Epoch, f.Since = r.epoch, r.rev
 	}
 }
@@ -119,7 +121,7 @@ func (r *roomFeed) snapshot(f *subjects.ServerFrame) error {
 	if err := r.doc.reset(f.State, f.Hash); err != nil {
 		return err
 	}
-	r.known, r.syncing = true, false
+	r.known, r.syncing, r.gapped, r.whole = true, false, false, false
 	r.epoch, r.rev, r.at = f.Epoch, f.Rev, f.At
 	r.counts.Snapshots++
 	r.view = nil
@@ -140,7 +142,7 @@ func (r *roomFeed) commit(f *subjects.ServerFrame) (again bool, err error) {
 		return false, nil
 	case f.Epoch != r.epoch || f.Prev > r.rev:
 		r.counts.Gaps++
-		r.syncing = true
+		r.syncing, r.whole, r.gapped = true, r.gapped, true
 		return true, nil
 	}
 	if err := r.doc.apply(f.Public); err != nil {
@@ -148,7 +150,7 @@ func (r *roomFeed) commit(f *subjects.ServerFrame) (again bool, err error) {
 		return false, err
 	}
 	prev := r.rev
-	r.rev, r.at = f.Rev, f.At
+	r.rev, r.at, r.gapped = f.Rev, f.At, false
 	r.counts.Commits++
 	r.hand(Update{Kind: CommitUpdate, Epoch: f.Epoch, Prev: prev, Rev: f.Rev, At: f.At, Events: f.Public.Events, Patch: f.Public.Patch})
 	return false, nil

@@ -106,16 +106,22 @@ func (s *session) distrust(token string) {
 // token gives an access token that is good for a while, refreshing it first if needed; ""
 // if nobody is signed in.
 func (s *session) token(ctx context.Context) (string, error) {
+	token, _, err := s.credentials(ctx)
+	return token, err
+}
+
+// credentials gives a token and whose it is.
+func (s *session) credentials(ctx context.Context) (token, user string, err error) {
 	for {
 		s.mu.Lock()
 		if s.grant == nil {
 			s.mu.Unlock()
-			return "", nil
+			return "", "", nil
 		}
 		if time.Now().Before(s.expires) {
-			token := s.grant.AccessToken.Reveal()
+			token, user := s.grant.AccessToken.Reveal(), s.grant.User.ID
 			s.mu.Unlock()
-			return token, nil
+			return token, user, nil
 		}
 		r := s.refreshing
 		if r == nil {
@@ -123,15 +129,15 @@ func (s *session) token(ctx context.Context) (string, error) {
 		}
 		s.mu.Unlock()
 		if r == nil {
-			return "", ErrClosed
+			return "", "", ErrClosed
 		}
 		select {
 		case <-r.done:
 			if r.err != nil {
-				return "", r.err
+				return "", "", r.err
 			}
 		case <-ctx.Done():
-			return "", ctx.Err()
+			return "", "", ctx.Err()
 		}
 	}
 }

@@ -82,6 +82,7 @@ func (o *observers) room(r *room.Service) (forget func()) {
 	partitions := set.Gauge("tutti_partitions_owned", "Partitions that this process owns.")
 	waiting := set.Gauge("tutti_command_queue_waiting", "Commands in the COMMANDS stream that this process's partitions have not taken yet.")
 	flight := set.Gauge("tutti_command_queue_in_flight", "Commands from the COMMANDS stream that are being worked on.")
+	behind := set.Gauge("tutti_projector_behind", "Commits in the log that no projector has taken yet, over all processes.")
 	return o.metrics.Read(set, func(set func(telemetry.Reading, float64)) {
 		kernel(set, r.Stats())
 		projector(set, r.Projected())
@@ -91,6 +92,9 @@ func (o *observers) room(r *room.Service) (forget func()) {
 		if w, f, err := r.Queued(ctx); err == nil {
 			set(waiting, float64(w))
 			set(flight, float64(f))
+		}
+		if n, err := r.Unprojected(ctx); err == nil {
+			set(behind, float64(n))
 		}
 	})
 }
@@ -132,7 +136,6 @@ func projectorReads(s *telemetry.Reads) func(setter, projection.Stats) {
 	retries := s.Counter("tutti_projector_retries_total", "Commits tried again because something was unavailable.")
 	dead := s.Counter("tutti_projector_dead_letters_total", "Commits that could not be projected.")
 	working := s.Gauge("tutti_projector_in_flight", "Commits taken from the stream whose documents are not in the store yet.")
-	behind := s.Gauge("tutti_projector_behind", "Commits that waited in the stream when the last one was taken.")
 	lag := s.Gauge("tutti_projector_lag_seconds", "Age of the last commit when its documents came into the store.")
 	waits := s.Gauge("tutti_projector_waiting", "1 while the projector waits for the store or NATS.")
 	return func(set setter, v projection.Stats) {
@@ -143,7 +146,6 @@ func projectorReads(s *telemetry.Reads) func(setter, projection.Stats) {
 		set(retries, float64(v.Retries))
 		set(dead, float64(v.DeadLetters))
 		set(working, float64(v.Working))
-		set(behind, float64(v.Behind))
 		set(lag, v.Lag.Seconds())
 		down := 0.0
 		if v.Waits {

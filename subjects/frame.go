@@ -54,7 +54,7 @@ const (
 const (
 	QueryRooms   = "rooms"   // GET /v1/rooms: prefix, cursor, limit
 	QueryMembers = "members" // GET /v1/rooms/{id}/members: room, cursor, limit
-	QueryTracks  = "tracks"  // GET /v1/tracks: q, limit
+	QueryTracks  = "tracks"  // GET /v1/tracks: query, limit
 	QueryUsers   = "users"   // GET /v1/users: ids
 )
 

@@ -30,7 +30,7 @@ type metrics struct {
 	refused       *telemetry.Family[telemetry.Counter] // code; err frames sent
 	conflated     telemetry.Counter                    // queues replaced by a snapshot
 	closed        *telemetry.Family[telemetry.Counter] // code, by name (subjects.CloseCode.String)
-	queueBytes    telemetry.Histogram                  // a connection's outbound queue when something is put on it
+	queueBytes    telemetry.Histogram                  // a connection's outbound queue when it is written
 }
 
 // The values of metrics.connections' and metrics.subscriptions' labels.
@@ -98,7 +98,7 @@ func newMetrics(r *telemetry.Registry, routes []route) *metrics {
 		conflated: r.Counter("tutti_socket_conflated_total", "Times that what a slow client had not read was replaced by a snapshot."),
 		closed: r.CounterOf("tutti_socket_closed_total", "Sockets closed, by the close code's name.",
 			telemetry.Label{Name: "code", Values: closes}),
-		queueBytes: r.Histogram("tutti_socket_queue_bytes", "Bytes that wait for a client, seen whenever a frame is queued.",
+		queueBytes: r.Histogram("tutti_socket_queue_bytes", "Bytes that wait for a client, seen whenever some are written.",
 			telemetry.Sizes(1<<22)),
 	}
 }

@@ -38,12 +38,6 @@ func pageLimit(n, unset, most int) (int, error) {
 	return n, nil
 }
 
-// textParam reads a query parameter of up to most characters.
-func (r *request) textParam(name string, most int) (string, error) {
-	s := r.Query(name)
-	return s, checkText(name, s, most)
-}
-
 // checkText refuses what is not text of up to most characters.
 func checkText(name, s string, most int) error {
 	switch {

@@ -172,7 +172,9 @@ func (o *outbox) write() {
 		}
 		batch := o.queue
 		o.queue, o.spare = o.spare[:0], nil
+		waiting := o.bytes
 		o.mu.Unlock()
+		o.metrics.queueBytes.Observe(float64(waiting))
 
 		written, last, err := o.writeAll(batch, buf)
 		clear(batch)

@@ -112,6 +112,10 @@ func (s *Service) Stats() aggregate.Stats { return s.host.Engine().Stats() }
 // Projected gives the projector's counters.
 func (s *Service) Projected() projection.Stats { return s.projector.Stats() }
 
+// Unprojected tells how many commits wait for a projector, over all replicas; it asks the
+// NATS server.
+func (s *Service) Unprojected(ctx context.Context) (uint64, error) { return s.projector.Behind(ctx) }
+
 // Queued tells how many commands wait in the queue of this replica's rooms, and how many of
 // them are being worked on; it asks the NATS server.
 func (s *Service) Queued(ctx context.Context) (waiting uint64, flight int, err error) {

@@ -34,7 +34,7 @@ func TestPrivateRoomOverSockets(t *testing.T) {
 	guest := dial(ctx, t, p, "")
 	user := bob.client.Account().User()
 
-	room, made, err := ann.client.CreateRoom(ctx, subjects.CreateRoom{Kind: subjects.KindVote, Name: "Quiet", Tracks: []subjects.TrackRef{"demo:aurora", "demo:night-tram"}})
+	room, _, err := ann.client.CreateRoom(ctx, subjects.CreateRoom{Kind: subjects.KindVote, Name: "Quiet", Tracks: []subjects.TrackRef{"demo:aurora", "demo:night-tram"}})
 	must(t, err)
 	for who, c := range map[string]*caller{"a stranger": eve, "a guest": guest, "the one who will be invited": bob} {
 		_, err := c.client.Room(room.ID()).View(ctx)
@@ -64,19 +64,22 @@ func TestPrivateRoomOverSockets(t *testing.T) {
 	equal(t, "a second vote", subjects.CodeOf(theirs.Vote(ctx, "demo:night-tram")), subjects.CodeAlreadyVoted)
 	must(t, room.GrantControl(ctx, user))
 	must(t, theirs.Play(ctx))
-	must(t, theirs.Seek(ctx, 5*time.Second))
+	sought, err := theirs.Do(ctx, subjects.VerbSeek, subjects.Seek{PositionMs: 5000})
+	must(t, err)
 	v := until(ctx, t, theirs, "what was done", func(v *tutti.RoomView) bool {
-		return v.Rev > made.Rev+4 && v.You != nil && v.You.Control && slices.Contains(v.You.Voted, "demo:night-tram")
+		return v.Rev >= sought.Rev && v.You != nil && v.You.Control && slices.Contains(v.You.Voted, "demo:night-tram")
 	})
 	equal(t, "playing", v.Room.Playback.Playing, true)
 	if at := v.Room.PositionAt(bob.client.Clock().Now().UnixMilli()); at < 5000 || at > 20_000 {
 		t.Errorf("the track is at %d ms", at)
 	}
-	hash, err := v.Hash()
+	hers := until(ctx, t, room, "what was done", func(h *tutti.RoomView) bool { return h.Rev >= v.Rev })
+	mine, err := v.Hash()
 	must(t, err)
-	if v.Rev == ann.rev(ctx, t, room) {
-		equal(t, "hash", hash, ann.hash(ctx, t, room))
-	}
+	other, err := hers.Hash()
+	must(t, err)
+	equal(t, "revision that both see", hers.Rev, v.Rev)
+	equal(t, "hash that both see", other, mine)
 
 	ended := make(chan error, 1)
 	go func() {
@@ -96,22 +99,6 @@ func TestPrivateRoomOverSockets(t *testing.T) {
 			t.Error(fault)
 		}
 	}
-}
-
-func (c *caller) rev(ctx context.Context, t *testing.T, room *tutti.Room) uint64 {
-	t.Helper()
-	v, err := c.client.Room(room.ID()).View(ctx)
-	must(t, err)
-	return v.Rev
-}
-
-func (c *caller) hash(ctx context.Context, t *testing.T, room *tutti.Room) string {
-	t.Helper()
-	v, err := c.client.Room(room.ID()).View(ctx)
-	must(t, err)
-	h, err := v.Hash()
-	must(t, err)
-	return h
 }
 
 func TestLobbyOverSockets(t *testing.T) {

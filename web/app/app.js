@@ -63,12 +63,12 @@ export class App extends Emitter {
     }
     const room = name === "room" && /^room_[0-9A-Z]{26}$/.test(id) ? id : "";
     if (this.#view && room === (this.room?.id ?? "")) return;
+    const first = this.#view === null;
     this.#view?.leave();
     this.room = null;
     document.title = "Tutti";
     this.#view = room ? roomView(this, room) : lobbyView(this);
     document.documentElement.dataset.view = room ? "room" : "lobby";
-    const first = this.#main.childElementCount === 0;
     this.#main.replaceChildren(this.#view.element);
     if (!first) {
       scrollTo(0, 0);

@@ -9,10 +9,10 @@ import { Refusal } from "../tutti/errors.js";
  * @param {import("../tutti/client.js").Client} client
  */
 export function openRoom(client) {
-  const name = field("Name", { name: "name", maxlength: 100, placeholder: "Friday night", autocomplete: "off", "data-test": "room-name" });
-  const access = choice("Who can come", "access", [["open", "Everyone"], ["private", "Only the invited"]]);
+  const name = field("Name", { name: "name", maxlength: 100, placeholder: "Friday night", autocomplete: "off", "data-test": "new-room-name" });
+  const access = choice("Who can come", "access", [["open", "Everyone"], ["private", "The invited"]]);
   const mode = choice("Who sounds", "mode", [["broadcast", "Every device"], ["direct", "Only mine"]]);
-  const score = field("Votes a track needs", { name: "minimumScore", type: "number", min: 1, max: 10000, value: 1, inputmode: "numeric", "data-test": "minimum-score" });
+  const score = field("Votes a track needs", { name: "minimumScore", type: "number", min: 1, max: 10000, value: 1, inputmode: "numeric", "data-test": "minimum-score" }, "Alone, 1 will do. In company, 2 or more make it a vote.");
   const tiles = h("div", { class: "tiles", role: "group", "aria-label": "First tracks" });
   const chosen = () => [...tiles.querySelectorAll("input:checked")].map((i) => /** @type {HTMLInputElement} */ (i).value);
   const dialog = ask({

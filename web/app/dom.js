@@ -50,7 +50,7 @@ const svg = "http://www.w3.org/2000/svg";
 const drawings = {
   play: { solid: "M8 5.5v13l11-6.5z" },
   pause: { solid: "M7 5h3.5v14H7zM13.500 5H17v14h-3.500z" },
-  next: { solid: "M5 5.500v13l9.500-6.500zM16 5h3v14h-3z" },
+  next: { solid: "M5.500 5.500v13l10-6.500zM16.500 5.500H19v13h-2.500z" },
   skip: { line: "M4 6l7 6-7 6zM13 6l7 6-7 6z" },
   up: { line: "M12 19V6M6 12l6-6 6 6" },
   check: { line: "M5 12.500l4.500 4.500L19 7.500" },

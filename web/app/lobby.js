@@ -37,10 +37,13 @@ export function lobbyView(app) {
     h("div", { class: "lobby-head" }, h("h2", { id: "mine" }, "For you")), mine);
   const cards = h("ul", { class: "cards", "data-test": "rooms" });
   const empty = h("div", { class: "empty", hidden: true, "data-test": "lobby-empty" });
+  const fan = h("div", { class: "fan", "aria-hidden": "true" });
   const hero = h("section", { class: "hero" },
-    h("h1", {}, "Everybody hears ", h("em", {}, "the same"), " moment."),
-    h("p", {}, "Open a room, bring your friends, suggest tracks. The most voted plays next, on every device at once."),
-    h("div", {}, h("button", { type: "button", class: "button primary", "data-test": "hero-join", onclick: () => signIn(client, { register: true }) }, "Create an account")));
+    h("div", { class: "hero-text" },
+      h("h1", {}, "Everybody hears ", h("em", {}, "the same"), " moment."),
+      h("p", {}, "Open a room, bring your friends, suggest tracks. The most voted plays next, on every device at once."),
+      h("div", {}, h("button", { type: "button", class: "button primary", "data-test": "hero-join", onclick: () => signIn(client, { register: true }) }, "Create an account"))),
+    fan);
   const element = h("div", { "data-test": "lobby" }, hero, mineSection,
     h("section", { "aria-labelledby": "rooms" },
       h("div", { class: "lobby-head" },
@@ -50,7 +53,20 @@ export function lobbyView(app) {
       cards, empty));
 
   const drawCards = keyed(cards, (/** @type {RoomSummary} */ room) => room.id, (room) => card(room, pictures, names));
-  const drawMine = keyed(mine, (/** @type {RoomInvite} */ room) => room.room, (room) => inviteCard(room));
+  /** @type {Map<string, RoomSummary>} what is known of the private rooms; live they tell their names alone */
+  const known = new Map();
+  const drawMine = keyed(mine, (/** @type {RoomInvite} */ room) => room.room, (room) => inviteCard(room, known, app));
+
+  async function readPrivate() {
+    if (!app.invitations?.docs.size) return;
+    try {
+      const { rooms } = await client.http.rooms({ limit: FULL });
+      for (const room of rooms) if (room.private) known.set(room.id, room);
+      draw();
+    } catch {
+      // Their names are shown without it.
+    }
+  }
 
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   let timer;
@@ -89,13 +105,21 @@ export function lobbyView(app) {
   }
 
   const ends = [
-    lobby.on("change", draw), lobby.on("status", draw), app.on("invitations", draw), client.on("user", draw), names.on(draw),
+    lobby.on("change", draw), lobby.on("status", draw), app.on("invitations", () => { draw(); readPrivate(); }), client.on("user", draw), names.on(draw),
   ];
   client.http.tracks("", 200).then((tracks) => {
+    const covers = tracks.filter((t) => t.artworkUrl).slice(0, 3);
+    fan.replaceChildren(...covers.map(({ artworkUrl }, i) => {
+      const cover = h("img", { src: artworkUrl, alt: "" });
+      cover.style.setProperty("--turn", `${(i - 1) * 9}deg`);
+      cover.style.setProperty("--way", `${(i - 1) * 5.5}rem`);
+      return cover;
+    }));
     for (const track of tracks) pictures.set(`${track.title}\n${track.artist}`, track.artworkUrl);
     draw();
   }, () => {}); // pictures are a bonus
   draw();
+  readPrivate();
   return {
     element,
     leave: () => {
@@ -141,18 +165,26 @@ function card(first, pictures, names) {
   };
 }
 
-/** @param {RoomInvite} first */
-function inviteCard(first) {
+/**
+ * @param {RoomInvite} first
+ * @param {Map<string, RoomSummary>} known
+ * @param {App} app
+ */
+function inviteCard(first, known, app) {
   const name = h("h3", { class: "clip" });
+  const by = h("p", { class: "quiet small clip" });
   const cover = h("div", { class: "cover" }, staff(first.room), h("span", { class: "badge" }, icon("lock"), "Private"));
   cover.style.setProperty("--hue", String(hue(first.room)));
   const link = h("a", { class: "card", href: `#/room/${first.room}`, "data-test": "invitation-card", "data-room": first.room }, cover,
-    h("div", { class: "card-text" }, name, h("p", { class: "quiet small" }, "You may come in")));
+    h("div", { class: "card-text" }, name, by));
   return {
     element: h("li", {}, link),
     /** @param {RoomInvite} room */
     update(room) {
       text(name, room.name);
+      const creator = known.get(room.room)?.creator ?? "";
+      const host = creator && app.names.of(creator);
+      text(by, creator && creator === app.client.user?.id ? "Your room" : host ? `${host} invites you` : "You may come in");
     },
   };
 }

@@ -1,4 +1,4 @@
-import { h, icon, set, text } from "./dom.js";
+import { bars, h, icon, set, text } from "./dom.js";
 import { count, duration } from "./format.js";
 import { nextEligible } from "../tutti/playback.js";
 
@@ -18,7 +18,9 @@ export function nowPlaying({ app, room, act, draw: drawAll }) {
   const blank = h("div", { class: "now-art blank", "aria-hidden": "true" }, icon("list"));
   const title = h("h2", { class: "now-title", "data-test": "now-title" });
   const artist = h("p", { class: "now-artist", "data-test": "now-artist" });
-  const label = h("p", { class: "now-label", "data-test": "now-label" });
+  const moving = bars(false);
+  const word = h("span", { "data-test": "now-label" });
+  const label = h("p", { class: "now-label" }, moving, word);
 
   const elapsed = h("span", { class: "num", "data-test": "elapsed" });
   const length = h("span", { class: "num" });
@@ -34,7 +36,7 @@ export function nowPlaying({ app, room, act, draw: drawAll }) {
 
   const toggle = h("button", { type: "button", class: "button primary round big", "data-test": "play", onclick: () => act(room.state?.playback.playing ? "pause" : "play") });
   const next = h("button", { type: "button", class: "button round", "aria-label": "Play the next track", title: "Next track", "data-test": "next", onclick: () => act("next") }, icon("next"));
-  const skip = h("button", { type: "button", class: "button slim", "data-test": "skip", onclick: () => act("skip") });
+  const skip = h("button", { type: "button", class: "button slim", "data-test": "skip", onclick: () => { if (!room.you?.votedToSkip) act("skip"); } });
   const listen = h("button", { type: "button", class: "button slim", "data-test": "listen-in", onclick: () => { listensIn = !listensIn; drawAll(); } });
   const tap = h("button", { type: "button", class: "button primary tap", "data-test": "tap-to-listen", onclick: () => player.unlock() }, icon("volume"), "Tap to listen");
   const trouble = h("p", { class: "small quiet", "data-test": "sound-trouble" });
@@ -62,11 +64,10 @@ export function nowPlaying({ app, room, act, draw: drawAll }) {
     glow,
     h("div", { class: "now-pictures" }, picture, blank),
     h("div", { class: "now-text" },
-      label, title, artist,
+      h("div", { class: "now-top" }, label, h("div", { class: "volume-box" }, mute, volume)), title, artist,
       progress,
       h("div", { class: "times small" }, elapsed, length),
-      h("div", { class: "controls" }, toggle, next, skip, listen,
-        h("div", { class: "volume-box" }, mute, volume)),
+      h("div", { class: "controls" }, toggle, next, skip, listen),
       tap, trouble, sound));
 
   /** @param {number} position */
@@ -111,14 +112,16 @@ export function nowPlaying({ app, room, act, draw: drawAll }) {
       const { current, playback } = state;
       const member = you?.member ?? false;
       player.play(state, sounds());
+      player.expect(nextEligible(state)?.track);
 
-      set(element, "data-playing", playback.playing);
+      set(element, "data-playing", String(playback.playing));
+      set(moving, "data-playing", String(playback.playing));
       set(element, "data-track", current?.id ?? "");
       const art = current?.artworkUrl ?? "";
       picture.hidden = glow.hidden = !art;
       blank.hidden = Boolean(art);
       if (art) { set(picture, "src", art); set(glow, "src", art); }
-      text(label, !current ? "Waiting for music" : playback.ended ? "At its end, waiting for the next" : playback.playing ? "Now playing" : "Paused");
+      text(word, !current ? "Waiting for music" : playback.ended ? "At its end, waiting for the next" : playback.playing ? "Now playing" : "Paused");
       text(title, current?.title ?? "Nothing plays yet");
       text(artist, current ? current.artist || "Unknown artist" : emptyHint(state.options.minimumScore));
       text(length, current ? duration(current.durationMs) : "");
@@ -136,7 +139,7 @@ export function nowPlaying({ app, room, act, draw: drawAll }) {
       next.hidden = !room.may("next");
       next.disabled = !nextEligible(state);
       skip.hidden = !member || !current || !room.may("skip") || playback.ended;
-      skip.disabled = you?.votedToSkip ?? false;
+      set(skip, "aria-disabled", you?.votedToSkip ? "true" : null);
       const votes = state.skip.needed > 0 ? ` ${state.skip.votes} of ${state.skip.needed}` : "";
       skip.replaceChildren(icon("skip"), h("span", {}, you?.votedToSkip ? "Voted to skip" : "Vote to skip", h("b", { class: "num", "data-test": "skip-count" }, votes)));
 

@@ -33,9 +33,14 @@ export class Player extends Emitter {
   #judge = false;
   #drift = NaN;
   #jumps = 0;
+  /* A jump, going on, and the start of another track take their own times. */
   #seekLag = new Lag();
-  #startLag = new Lag();
+  #resumeLag = new Lag();
+  #freshLag = new Lag();
+  #startLag = this.#freshLag;
   #lag = this.#startLag;
+  /** Loads what plays next, so that it is there when its time comes. */
+  #ahead = new Audio();
   #steady = new Steady();
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #start;
@@ -54,7 +59,9 @@ export class Player extends Emitter {
       this.#broken = this.#url;
       this.look();
     });
-    setInterval(() => this.look(), follow.every);
+    this.#ahead.preload = "auto";
+    this.#ahead.muted = true;
+    this.#tick();
   }
 
   /** @returns {PlayerState} */
@@ -112,6 +119,24 @@ export class Player extends Emitter {
     this.look();
   }
 
+  /**
+   * Names the track that will probably be next.
+   *
+   * @param {Track | undefined} track
+   */
+  expect(track) {
+    const url = this.#sounds && track && track.provider !== "yt" ? new URL(track.url, location.href).href : "";
+    if (url === this.#ahead.src) return;
+    if (url) this.#ahead.src = url;
+    else this.#ahead.removeAttribute("src");
+    this.#ahead.load();
+  }
+
+  #tick() {
+    this.look();
+    setTimeout(() => this.#tick(), this.#state === "playing" && (this.#judge || !this.#steady.ready) ? follow.soon : follow.every);
+  }
+
   /** Looks where the sound is, and does what is needed. */
   look() {
     const { current, playback } = this.#room ?? {};
@@ -158,6 +183,8 @@ export class Player extends Emitter {
    */
   async #run(from, placed) {
     if (this.#starting || this.target() >= (this.#room?.current?.durationMs ?? 0)) return;
+    // A file may be shorter than its track is said to be; started at its end it would begin anew.
+    if (from >= this.#audio.duration * 1000 - follow.every) return;
     this.#starting = true;
     this.#lag = this.#startLag;
     if (!placed) this.#audio.currentTime = (from + this.#startLag.ms) / 1000;
@@ -165,6 +192,7 @@ export class Player extends Emitter {
     try {
       await this.#audio.play();
       this.#settleAfterMove();
+      this.#startLag = this.#resumeLag;
       this.#become("playing");
     } catch (err) {
       if (/** @type {Error} */ (err).name === "NotAllowedError") {
@@ -231,6 +259,7 @@ export class Player extends Emitter {
     if (url === this.#url) return;
     this.#url = url;
     this.#broken = "";
+    this.#startLag = this.#freshLag;
     this.#silence();
     if (url) this.#audio.src = url;
     else this.#audio.removeAttribute("src");

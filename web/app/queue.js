@@ -33,7 +33,7 @@ export function queueList({ app, room, act }) {
     const title = h("p", { class: "row-title clip" }, first.track.title);
     const detail = h("p", { class: "hint clip" });
     const score = h("span", { class: "num", "data-test": "score" });
-    const button = h("button", { type: "button", class: "vote", "data-test": "vote", onclick: () => vote(id) });
+    const button = h("button", { type: "button", class: "vote", "data-test": "vote", onclick: () => { if (!button.hasAttribute("aria-disabled")) vote(id); } });
     const remove = h("button", { type: "button", class: "button plain round row-remove", "aria-label": `Remove ${first.track.title}`, title: "Remove", "data-test": "remove", onclick: () => act("remove", { track: id }) }, icon("trash"));
     const art = first.track.artworkUrl
       ? h("img", { class: "row-art", src: first.track.artworkUrl, alt: "", loading: "lazy" })
@@ -55,7 +55,8 @@ export function queueList({ app, room, act }) {
         text(detail, [entry.track.artist, duration(entry.track.durationMs), by && `from ${entry.suggestedBy === app.client.user?.id ? "you" : by}`, missing > 0 && `${count(missing, "vote")} short`].filter(Boolean).join(" · "));
         text(score, String(entry.score));
         const may = (you?.member ?? false) && room.may("vote") && !you?.cannotVote;
-        button.disabled = mine || !may || pending.has(id);
+        // Not disabled: a button that is loses the focus, and who votes by keyboard their place.
+        set(button, "aria-disabled", mine || !may || pending.has(id) ? "true" : null);
         button.replaceChildren(icon(mine ? "check" : "up"), score);
         set(button, "data-mine", mine || pending.has(id));
         set(button, "aria-label", mine ? `You voted for ${entry.track.title}, ${count(entry.score, "vote")}` : `Vote for ${entry.track.title}, ${count(entry.score, "vote")}`);

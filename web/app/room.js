@@ -139,8 +139,7 @@ export function roomView(app, id) {
       ask = h("button", { type: "button", class: "button slim", "data-test": "locate", onclick: locate }, "Use my position");
     } else if (you?.cannotVote === "not_invited") message = "You are welcome to listen. In this room the invited vote.";
     else if (!client.user) {
-      message = "You are looking in. Sign in to vote, suggest and listen along.";
-      ask = h("button", { type: "button", class: "button slim", onclick: () => signIn(client) }, "Sign in");
+      message = "You are looking in. Join to vote, suggest and listen along; you will be asked to sign in.";
     } else if (!member && you) message = "You are looking in. Join to vote, suggest and listen along.";
     banner.hidden = !message;
     if (banner.dataset.message === message) return;

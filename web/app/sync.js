@@ -3,26 +3,27 @@
  * the sound is less where it should be: above zero is ahead.
  */
 export const follow = {
-  /** How often the drift is looked at. */
+  /** How often the drift is looked at, and how often soon after a start or jump. */
   every: 250,
+  soon: 80,
   /** Drift below this is left alone... */
   leave: 15,
   /** ...and a correction under way goes on down to this. */
   settle: 4,
   /** Drift from here on is jumped over instead of worked off. */
   jump: 400,
-  /** The most that the speed is changed to work drift off: barely heard, with the pitch kept. */
-  bend: 0.06,
-  /** In how long a drift is to be gone, as far as bend allows. */
-  within: 1500,
+  /** In how long most of a drift is to be gone: the speed is changed by drift / within... */
+  within: 800,
+  /** ...and by this at most: with the pitch kept it is barely heard. */
+  bend: 0.08,
   /** After a jump nothing is judged for this long: the sound needs a moment to come. */
-  calm: 600,
+  calm: 300,
   /** What is expected of a first jump, until it is known how long one takes here. */
   firstLag: 60,
   /** How much of what a jump missed goes into the expectation of the next one. */
   learn: 0.5,
-  /** Lags beyond this are accidents, and not learnt from. */
-  longestLag: 1000,
+  /** What is missed by more than this is an accident, of a busy machine say, and not learnt from. */
+  longestLag: 250,
 };
 
 /** @typedef {{do: "leave"} | {do: "bend", rate: number} | {do: "jump"}} Correction */

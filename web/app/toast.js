@@ -3,7 +3,9 @@ import { explain } from "./format.js";
 
 /** The most messages at once; the oldest goes. */
 const MOST = 3;
-const SHOWN_MS = 6_000;
+/** How long a message stays; what was refused takes longer to read. */
+const SHOWN_MS = 4_000;
+const BAD_SHOWN_MS = 8_000;
 
 /**
  * Tells something in passing. What was refused is told at once to who listens, the rest when
@@ -22,10 +24,11 @@ export function toast(message, { bad = false, action } = {}) {
     action && h("button", { type: "button", onclick: () => { close(); action.run(); } }, action.label),
     h("button", { type: "button", "aria-label": "Dismiss", onclick: close }, icon("close")));
   holder.append(element);
-  let timer = setTimeout(close, SHOWN_MS);
+  const shown = bad || action ? BAD_SHOWN_MS : SHOWN_MS;
+  let timer = setTimeout(close, shown);
   element.addEventListener("mouseenter", () => clearTimeout(timer));
   element.addEventListener("focusin", () => clearTimeout(timer));
-  element.addEventListener("mouseleave", () => { timer = setTimeout(close, SHOWN_MS); });
+  element.addEventListener("mouseleave", () => { timer = setTimeout(close, shown); });
 }
 
 /**

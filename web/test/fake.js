@@ -1,5 +1,6 @@
 // A socket without a network, and a world for a client to live in.
 import { Client } from "../tutti.js";
+import { MemoryVault } from "../tutti/vault.js";
 
 export class FakeSocket {
   readyState = 0;
@@ -90,6 +91,7 @@ export class World {
   /** @type {Client} */
   client = new Client("http://tutti.test", {
     storage: this.storage,
+    vault: new MemoryVault(),
     monotonic: () => Date.now() - 1_794_000_000_000,
     open: (url) => {
       const socket = new FakeSocket(url, this);

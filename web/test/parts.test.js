@@ -6,6 +6,7 @@ import { Clock, applyPatch, canonical, hash, idTime, newId } from "../tutti.js";
 import { backoff } from "../tutti/backoff.js";
 import { Session } from "../tutti/session.js";
 import { sha256 } from "../tutti/sha256.js";
+import { MemoryVault } from "../tutti/vault.js";
 import { MemoryStorage, grant, settle } from "./fake.js";
 
 test("SHA-256 is the standard's, at every length around a block's end", () => {
@@ -106,7 +107,7 @@ test("a poor measurement does not spoil a good one, unless it proves it wrong", 
 });
 
 test("one refresh at a time, in all tabs together", async () => {
-  const storage = new MemoryStorage();
+  const [storage, vault] = [new MemoryStorage(), new MemoryVault()];
   let n = 1;
   /** @type {string[]} */ const used = [];
   const refresh = async (/** @type {string} */ token) => {
@@ -114,11 +115,28 @@ test("one refresh at a time, in all tabs together", async () => {
     await settle();
     return grant("ada", ++n);
   };
-  const tabs = [new Session(storage, refresh), new Session(storage, refresh)];
+  const tabs = [new Session(storage, refresh, "s", vault), new Session(storage, refresh, "s", vault)];
   tabs[0]?.accept({ ...grant("ada"), expires_in: 1 });
   const tokens = await Promise.all(tabs.flatMap((tab) => [tab.token(), tab.token()]));
   assert.deepEqual(used, ["refresh-ada-1"]);
   assert.deepEqual(new Set(tokens), new Set(["access-ada-2"]));
+});
+
+test("a tab that does not see yet what another has stored uses no token twice", async () => {
+  const vault = new MemoryVault();
+  let n = 1;
+  /** @type {string[]} */ const used = [];
+  const refresh = async (/** @type {string} */ token) => {
+    used.push(token);
+    return { ...grant("ada", ++n), expires_in: n < 3 ? 1 : 900 };
+  };
+  // Each tab has a storage of its own: the worst that a late copy can be.
+  const tabs = [1, 2, 3].map(() => new Session(new MemoryStorage(), refresh, "s", vault));
+  for (const tab of tabs) tab.accept({ ...grant("ada"), expires_in: 1 });
+  const tokens = [];
+  for (const tab of tabs) tokens.push(await tab.token());
+  assert.deepEqual(used, ["refresh-ada-1", "refresh-ada-2"]);
+  assert.deepEqual(tokens, ["access-ada-2", "access-ada-3", "access-ada-3"]);
 });
 
 test("signing out in one tab signs out in the other", async () => {

@@ -6,7 +6,9 @@ import { sha256 } from "./sha256.js";
  *
  * Numbers are doubles on both sides: an integer beyond 2^53 is the double nearest to it. A
  * surrogate without its other half becomes U+FFFD, as Go reads it. What no double can hold
- * (JSON.parse makes Infinity of 1e400) is refused with a RangeError, as Go refuses it.
+ * (JSON.parse makes Infinity of 1e400) is refused with a RangeError, as Go refuses it. Where
+ * the two would differ no server sends anything: in patches whose keys hold half a surrogate
+ * pair, and in nesting deeper than 10,000, which Go refuses by count and a browser by its stack.
  *
  * @param {any} value
  * @returns {string}

@@ -41,7 +41,7 @@ export class Client extends Emitter {
 
   /**
    * @param {string} [base] the server, for example "https://tutti.example"; default: this page's
-   * @param {{storage?: Pick<Storage, "getItem" | "setItem" | "removeItem">, fetch?: typeof fetch,
+   * @param {{storage?: Pick<Storage, "getItem" | "setItem" | "removeItem">, fetch?: typeof fetch, vault?: import("./vault.js").Vault,
    *   open?: (url: string) => WebSocket, monotonic?: () => number}} [parts] for tests
    */
   constructor(base = globalThis.location?.origin, parts = {}) {

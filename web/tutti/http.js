@@ -24,12 +24,13 @@ export class Http {
 
   /**
    * @param {string} base for example "https://tutti.example", without a slash at the end
-   * @param {{fetch?: typeof fetch, storage?: Pick<Storage, "getItem" | "setItem" | "removeItem">}} [options]
+   * @param {{fetch?: typeof fetch, storage?: Pick<Storage, "getItem" | "setItem" | "removeItem">,
+   *   vault?: import("./vault.js").Vault}} [options]
    */
-  constructor(base, { fetch = (...args) => globalThis.fetch(...args), storage = globalThis.localStorage } = {}) {
+  constructor(base, { fetch = (...args) => globalThis.fetch(...args), storage = globalThis.localStorage, vault } = {}) {
     this.#base = base;
     this.#fetch = fetch;
-    this.session = new Session(storage, (refresh_token) => this.#send("POST", "/v1/auth/refresh", { refresh_token }));
+    this.session = new Session(storage, (refresh_token) => this.#send("POST", "/v1/auth/refresh", { refresh_token }), undefined, vault);
   }
 
   /**

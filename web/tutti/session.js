@@ -1,19 +1,24 @@
 import { Emitter } from "./emitter.js";
 import { Refusal } from "./errors.js";
+import { vault as originVault } from "./vault.js";
 
 /** @typedef {import("./types.js").Account} Account */
 /** @typedef {import("./types.js").Grant} Grant */
 /** @typedef {{access: string, refresh: string, expiresAt: number, user: Account}} Saved */
+/** @typedef {{used: string, saved: Saved}} Rotation what a refresh token was exchanged for */
 
 /** An access token with less than this left is replaced before it is used. */
 const FRESH_MS = 60_000;
 /** Where a browser has no locks, how long one tab may hold the refresh for itself. */
 const LEASE_MS = 10_000;
+/** How many exchanges are remembered, for tabs that hear late of them. */
+const ROTATIONS = 8;
 
 /**
  * Who is signed in, kept in storage and shared by every tab of the origin. A refresh token
  * works once, so all tabs together have one refresh under way: under navigator.locks, or
- * under a lease in storage where the browser has none (plain http on another machine).
+ * under a lease in the vault where the browser has none (plain http on another machine). The
+ * vault also tells what a token was exchanged for: storage may not show it to this tab yet.
  *
  * @extends {Emitter<{change: Account | null}>}
  */
@@ -21,6 +26,7 @@ export class Session extends Emitter {
   #storage;
   #key;
   #refreshWith;
+  #vault;
   /** @type {Saved | null} */
   #saved = null;
   /** @type {Promise<void> | null} */
@@ -30,15 +36,18 @@ export class Session extends Emitter {
    * @param {Pick<Storage, "getItem" | "setItem" | "removeItem">} storage
    * @param {(refreshToken: string) => Promise<Grant>} refreshWith asks the server
    * @param {string} [key]
+   * @param {import("./vault.js").Vault} [vault]
    */
-  constructor(storage, refreshWith, key = "tutti.session") {
+  constructor(storage, refreshWith, key = "tutti.session", vault = originVault()) {
     super();
     this.#storage = storage;
     this.#refreshWith = refreshWith;
+    this.#vault = vault;
     this.#key = key;
     this.#saved = this.#read();
     globalThis.addEventListener?.("storage", (event) => {
-      if (/** @type {StorageEvent} */ (event).key === key) this.#adopt();
+      const { key: changed } = /** @type {StorageEvent} */ (event);
+      if (changed === key || changed === null) this.#adopt();
     });
   }
 
@@ -65,6 +74,7 @@ export class Session extends Emitter {
   /** Forgets who was signed in, in every tab. */
   clear() {
     this.#set(null);
+    this.#vault.swap(`${this.#key}.rotations`, () => []).catch(() => {}); // they are of no use any more
   }
 
   /**
@@ -86,13 +96,24 @@ export class Session extends Emitter {
     await this.#alone(async () => {
       this.#adopt();
       if (!this.#saved || this.#saved.refresh !== known) return; // another tab has done it
+      const rotations = `${this.#key}.rotations`;
+      /** @type {Rotation[]} */
+      const done = (await this.#vault.swap(rotations, (old) => old)) ?? [];
+      const latest = follow(this.#saved, done);
+      if (latest !== this.#saved) {
+        this.#set(latest); // another tab has, and storage does not show it yet
+        if (latest.expiresAt - Date.now() >= FRESH_MS) return;
+      }
       try {
-        this.accept(await this.#refreshWith(known));
+        this.accept(await this.#refreshWith(latest.refresh));
       } catch (err) {
         const over = err instanceof Refusal && (err.code === "unauthenticated" || err.code === "token_reused");
         if (!over) throw err;
         this.clear();
+        return;
       }
+      const saved = this.#saved;
+      await this.#vault.swap(rotations, (old) => [...(old ?? []), { used: latest.refresh, saved }].slice(-ROTATIONS));
     });
   }
 
@@ -106,18 +127,14 @@ export class Session extends Emitter {
     const lease = `${this.#key}.lease`;
     const me = Math.random().toString(36).slice(2);
     for (;;) {
-      const held = JSON.parse(this.#storage.getItem(lease) ?? "null");
-      if (!held || held.until < Date.now()) {
-        this.#storage.setItem(lease, JSON.stringify({ me, until: Date.now() + LEASE_MS }));
-        await pause(50); // whoever wrote last in that time has it
-        if (JSON.parse(this.#storage.getItem(lease) ?? "null")?.me === me) break;
-      }
-      await pause(100 + Math.random() * 100);
+      const held = await this.#vault.swap(lease, (old) => (old && old.until > Date.now() ? old : { me, until: Date.now() + LEASE_MS }));
+      if (held.me === me) break;
+      await pause(50 + Math.random() * 100);
     }
     try {
       await work();
     } finally {
-      this.#storage.removeItem(lease);
+      await this.#vault.swap(lease, (old) => (old?.me === me ? undefined : old));
     }
   }
 
@@ -151,4 +168,14 @@ export class Session extends Emitter {
 /** @param {number} ms */
 function pause(ms) {
   return new Promise((resolve) => setTimeout(resolve, ms));
+}
+
+/**
+ * @param {Saved} saved
+ * @param {Rotation[]} rotations
+ * @returns {Saved} what it was exchanged for, and that, to the end; itself if it was not
+ */
+function follow(saved, rotations) {
+  const next = rotations.find(({ used }) => used === saved.refresh);
+  return next ? follow(next.saved, rotations.filter((r) => r !== next)) : saved;
 }

@@ -116,7 +116,7 @@ func (a *actor[S, C, E]) blame(it *item[C], err error) {
 		return
 	}
 	a.e.opt.Log.ErrorContext(it.seen.span.In(a.e.ctx), "command met a defect", "service", a.e.m.Service(),
-		telemetry.KeyAggregate, a.id, "verb", it.call.Verb, telemetry.KeyCommand, it.call.Command, "err", err)
+		a.e.m.Service(), a.id, "verb", it.call.Verb, telemetry.KeyCommand, it.call.Command, "err", err)
 	it.refusal = subjects.Refuse(subjects.CodeInternal, "the command met a defect and was not carried out")
 }
 
@@ -281,13 +281,13 @@ func (a *actor[S, C, E]) snapshot() {
 	a.f.sinceSnapshot = 0
 	if err != nil {
 		a.saving.Store(false)
-		a.e.opt.Log.Error("snapshot not made", "service", a.e.m.Service(), telemetry.KeyAggregate, a.id, "err", err)
+		a.e.opt.Log.Error("snapshot not made", "service", a.e.m.Service(), a.e.m.Service(), a.id, "err", err)
 		return
 	}
 	a.e.wg.Go(func() {
 		defer a.saving.Store(false)
 		if err := a.e.j.SaveSnapshot(a.e.ctx, a.id, data); err != nil {
-			a.e.opt.Log.Warn("snapshot not stored", "service", a.e.m.Service(), telemetry.KeyAggregate, a.id, "bytes", len(data), "err", err)
+			a.e.opt.Log.Warn("snapshot not stored", "service", a.e.m.Service(), a.e.m.Service(), a.id, "bytes", len(data), "err", err)
 			return
 		}
 		a.e.snapshots.Add(1)

@@ -47,6 +47,8 @@
 // JetStream behind it in jetstream.go; engine.go, actor.go, commit.go and append.go the
 // sequential core, prepare.go and timer.go what goes on beside it; load.go, snapshot.go
 // and memory.go what an actor wakes with; host.go, queue.go and lease.go the ownership of
-// partitions; reader.go and history.go a fold for those who only look; reaction.go how
-// one service's events become another's commands.
+// partitions; reader.go and history.go a fold for those who only look, follow.go (and
+// follow_feed.go, the seam to the live commits) one that is kept live; reaction.go how
+// one service's events become another's commands; watch.go what metrics and traces are
+// told.
 package aggregate

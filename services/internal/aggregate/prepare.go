@@ -78,7 +78,7 @@ func (a *actor[S, C, E]) prepare(it *item[C]) {
 		default:
 			if !errors.As(err, &r) {
 				a.e.opt.Log.WarnContext(it.seen.span.In(a.e.ctx), "preparation failed", "service", a.e.m.Service(),
-					telemetry.KeyAggregate, a.id, "verb", it.call.Verb, telemetry.KeyCommand, it.call.Command, "err", err)
+					a.e.m.Service(), a.id, "verb", it.call.Verb, telemetry.KeyCommand, it.call.Command, "err", err)
 				r = subjects.Refuse(subjects.CodeUnavailable, "what the command needs could not be had now")
 			}
 			it.refusal = r

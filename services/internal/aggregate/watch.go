@@ -127,7 +127,7 @@ func (o *Options) watch(call *Call, d *Delivery) (s seen) {
 	}
 	ctx := o.Tracer.Follow(context.Background(), d.Trace)
 	_, s.span = o.Tracer.Start(ctx, "decide "+d.To.Service+"."+o.verb(call.Verb), kind,
-		telemetry.String(telemetry.KeyAggregate, call.ID), telemetry.String(telemetry.KeyCommand, call.Command))
+		telemetry.String(d.To.Service, call.ID), telemetry.String(telemetry.KeyCommand, call.Command))
 	return s
 }
 

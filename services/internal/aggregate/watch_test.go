@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"go.opentelemetry.io/otel/sdk/trace/tracetest"
 
@@ -48,7 +49,7 @@ func outcomes(spans tracetest.SpanStubs, name string) (out []string) {
 		}
 		for _, a := range s.Attributes {
 			if string(a.Key) == telemetry.KeyOutcome {
-				out = append(out, a.Value.Emit())
+				out = append(out, a.Value.String())
 			}
 		}
 	}
@@ -231,4 +232,47 @@ func BenchmarkEngineTraced(b *testing.B) {
 	tr, _ := tracer(b)
 	defer finish(b, tr)
 	benchmarkEngine(b, aggregate.Options{Tracer: tr}, "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")
+}
+
+// The queue's length is the server's, and of what is being worked on the host's.
+func TestAHostTellsHowLongItsQueueIs(t *testing.T) {
+	b := startBus(t)
+	hold := make(chan struct{})
+	m := aggregatetest.Tally{Name: "tally", Limit: 1 << 40, OnPrepare: func(context.Context, aggregate.Call) error { <-hold; return nil }}
+	h := startHost(t, b, m, "one", aggregate.Options{PrepareTimeout: time.Minute})
+	const sent = 300 // to one partition, of which 256 are taken at once
+	to := subjects.Command{Service: "tally", ID: "a", Verb: "slow", Principal: "user_1"}
+	for range sent {
+		if err := b.Send(t.Context(), to, subjects.Envelope{ID: newCommand(), Body: []byte(`{"n":1}`)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	waitFor(t, func() bool {
+		waiting, flight, err := h.Queued(t.Context())
+		return err == nil && flight == 256 && waiting == sent-256
+	})
+	close(hold)
+	waitFor(t, func() bool {
+		waiting, flight, err := h.Queued(t.Context())
+		return err == nil && flight == 0 && waiting == 0
+	})
+	if s := h.Engine().Stats(); s.Commands != sent || s.Waiting != 0 {
+		t.Errorf("%+v", s)
+	}
+}
+
+// A wake of the kernel's own is taken in and answered like a command.
+func TestTimersAreCounted(t *testing.T) {
+	virtual(t, func(r *rig) {
+		e := r.engine(aggregate.Options{})
+		r.give(e, "room-1", "user_1", "ring", body{At: time.Now().Add(5 * time.Second).UnixMilli()}).ok()
+		if s := e.Stats(); s.Scheduled != 1 || s.Wakes != 0 || s.Waiting != 0 {
+			r.Errorf("before it goes off: %+v", s)
+		}
+		time.Sleep(6 * time.Second)
+		synctest.Wait()
+		if s := e.Stats(); s.Wakes != 1 || s.Waiting != 0 || s.Commands != 2 {
+			r.Errorf("after it went off: %+v", s)
+		}
+	})
 }

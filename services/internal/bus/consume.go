@@ -165,6 +165,16 @@ func (s *Subscription) Waiting(ctx context.Context) (uint64, error) {
 	return info.NumPending, nil
 }
 
+// ConsumerWaiting asks the server how many messages a durable consumer has not handed out
+// yet.
+func (b *Bus) ConsumerWaiting(ctx context.Context, stream, name string) (uint64, error) {
+	c, err := b.js.Consumer(withDefault(ctx), stream, name)
+	if err != nil {
+		return 0, fmt.Errorf("bus: consumer %s: %w", name, classify(err))
+	}
+	return c.CachedInfo().NumPending, nil
+}
+
 // Return ends the reading as Stop does, and gives back what was fetched and not handed
 // out, so that the next reader has it at once and in order.
 func (s *Subscription) Return() {

@@ -88,9 +88,8 @@ type Stats struct {
 	Retries uint64
 	// DeadLetters is how many commits could not be projected.
 	DeadLetters uint64
-	// Working is how many commits are taken from the stream and not yet in the store, and
-	// Behind how many more waited in the stream when the last one was taken.
-	Working, Behind uint64
+	// Working is how many commits are taken from the stream and not yet in the store.
+	Working uint64
 	// Lag is how old the last commit that came into the store was then, by the log's
 	// clock.
 	Lag time.Duration
@@ -99,8 +98,8 @@ type Stats struct {
 }
 
 type counters struct {
-	commits, writes, stale, loads, retries, deadLetters, behind atomic.Uint64
-	working, lag                                                atomic.Int64
+	commits, writes, stale, loads, retries, deadLetters atomic.Uint64
+	working, lag                                        atomic.Int64
 }
 
 type timeout = time.Duration
@@ -143,9 +142,16 @@ func (p *Projector[S, E]) Stats() Stats {
 	return Stats{
 		Commits: p.commits.Load(), Writes: p.writes.Load(), Stale: p.stale.Load(),
 		Loads: p.loads.Load(), Retries: p.retries.Load(), DeadLetters: p.deadLetters.Load(),
-		Working: uint64(max(0, p.working.Load())), Behind: p.behind.Load(), Lag: time.Duration(p.lag.Load()),
+		Working: uint64(max(0, p.working.Load())), Lag: time.Duration(p.lag.Load()),
 		Waits: p.outage.under(),
 	}
+}
+
+// Behind asks the server how many commits wait in the stream that no projector of the
+// service has taken yet.
+func (p *Projector[S, E]) Behind(ctx context.Context) (uint64, error) {
+	service := p.spec.Fold.Service()
+	return p.bus.ConsumerWaiting(ctx, subjects.StreamEvents(service), Consumer(service))
 }
 
 // Consumer names the durable consumer that the projectors of a service share.
@@ -265,11 +271,6 @@ func (p *Projector[S, E]) handle(m *message.Message) error {
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrUndecodable, err)
 	}
-	if behind, err := parseUint(m.Metadata.Get(MetaPending)); err == nil {
-		p.behind.Store(behind)
-	}
-	p.working.Add(1)
-	defer p.working.Add(-1)
 	t := &task{seq: seq, commit: &c, done: make(chan struct{}), lead: make(chan struct{})}
 	if err := p.project(m.Context(), id, t); err != nil {
 		return err
@@ -287,6 +288,8 @@ const metaWaiting = "waiting"
 // look at.
 func (p *Projector[S, E]) deadLetter(next message.HandlerFunc) message.HandlerFunc {
 	return func(m *message.Message) ([]*message.Message, error) {
+		p.working.Add(1) // here, around all tries of it
+		defer p.working.Add(-1)
 		out, err := next(m)
 		if err == nil || m.Context().Err() != nil {
 			return out, err

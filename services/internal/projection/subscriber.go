@@ -22,8 +22,6 @@ const (
 	MetaSequence = "sequence"
 	// MetaDelivered counts its deliveries, from 1.
 	MetaDelivered = "delivered"
-	// MetaPending counts the messages of the topic that waited behind it.
-	MetaPending = "pending"
 )
 
 // SubscriberConfig names the durable consumers of a Subscriber.
@@ -261,7 +259,6 @@ func (t *subscription) deliver(pull, ctx context.Context, m *bus.Message) {
 	msg.Metadata.Set(MetaSubject, m.Subject)
 	msg.Metadata.Set(MetaSequence, seq)
 	msg.Metadata.Set(MetaDelivered, strconv.FormatUint(m.Delivered, 10))
-	msg.Metadata.Set(MetaPending, strconv.FormatUint(m.Pending, 10))
 	d := &delivery{msg: msg, cancel: cancel, from: m}
 	t.held[m.Seq] = d
 	t.mu.Unlock()

@@ -7,7 +7,8 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// Keys of log lines and of spans, the same everywhere.
+// Keys of log lines and of spans, the same everywhere. The id of a room, or of another
+// aggregate, stands under the name of its service: "room".
 const (
 	// KeyRequest is the id of an HTTP request, as in the header X-Request-Id.
 	KeyRequest = "request"
@@ -15,8 +16,6 @@ const (
 	KeyConnection = "connection"
 	// KeyCommand is the id of a command.
 	KeyCommand = "command"
-	// KeyAggregate is the id of a room, or of another aggregate.
-	KeyAggregate = "aggregate"
 	// KeyOutcome, of spans, is "ok" or the code of a refusal.
 	KeyOutcome = "outcome"
 )
