@@ -5,8 +5,8 @@ import (
 	"unicode/utf8"
 )
 
-// A socket carries frames: one JSON object a text message. SocketPath is where a client
-// connects; every frame has a type.
+// SocketPath is where a client connects. A socket carries frames: one JSON object a text
+// message, each with a type.
 //
 // A connection is at first connected, and takes hello and ping alone. A hello with a token
 // makes it a user's, one without a token a guest's: a guest follows open rooms and the
@@ -149,7 +149,8 @@ func DecodeClientFrame(data []byte) (ClientFrame, error) {
 	if err != nil {
 		return f, err
 	}
-	return f, f.check()
+	err = f.check()
+	return f, err
 }
 
 func (f *ClientFrame) check() error {

@@ -96,7 +96,7 @@ func TestChannels(t *testing.T) {
 	for ch, ok := range map[subjects.Channel]bool{
 		subjects.RoomChannel(id): true, subjects.ChannelRooms: true, subjects.ChannelMe: true,
 		"": false, "room": false, "room.": false, "room.x": false, subjects.Channel(id): false,
-		"room." + subjects.Channel(frameID(subjects.PrefixUser)): false, "ROOMS": false, "me ": false,
+		"room." + subjects.Channel(frameID(subjects.PrefixUser)): false, "ROOMS": false, "me.": false,
 	} {
 		err := ch.Check()
 		if (err == nil) != ok || err != nil && subjects.CodeOf(err) != subjects.CodeInvalid {

@@ -47,5 +47,5 @@ func (s *Server) ownPage(origin, host string) bool {
 		return true
 	}
 	u, err := url.Parse(origin)
-	return err == nil && u.Host != "" && u.Host == strings.ToLower(host)
+	return err == nil && u.Host != "" && strings.EqualFold(u.Host, host)
 }

@@ -65,8 +65,12 @@ func (w *world) commit(t testing.TB, room, by string, events ...happen) subjects
 	followers := w.followed[room]
 	for _, f := range followers { // they read the state that changes now
 		f.sink.Lock()
-		defer f.sink.Unlock()
 	}
+	defer func() {
+		for _, f := range followers {
+			f.sink.Unlock()
+		}
+	}()
 	v.Rev++
 	c := subjects.Commit{Epoch: v.Epoch, Rev: v.Rev, At: v.At}
 	var marks subjects.Marks

@@ -10,7 +10,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"net/url"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -35,7 +34,8 @@ func reading(t testing.TB, here, there net.Conn) *websocket.Conn {
 		}
 		done <- err
 	}()
-	c, _, err := websocket.NewClient(there, &url.URL{Scheme: "ws", Host: "tutti.test", Path: "/"}, nil, 1024, 1024)
+	dialer := websocket.Dialer{NetDial: func(string, string) (net.Conn, error) { return there, nil }}
+	c, _, err := dialer.Dial("ws://tutti.test/", nil)
 	if err := errors.Join(err, <-done); err != nil {
 		t.Fatal(err)
 	}
@@ -182,7 +182,7 @@ func TestAStalledClientIsCutOff(t *testing.T) {
 		c.next(0)
 		time.Sleep(6 * time.Second)
 		synctest.Wait()
-		if _, err := there.Read(make([]byte, 1)); err != io.EOF {
+		if _, err := there.Read(make([]byte, 1)); !errors.Is(err, io.EOF) {
 			t.Errorf("the connection is open after %v: %v", time.Since(begin), err)
 		}
 		k.out.stop(time.Second)

@@ -72,7 +72,7 @@ func inStep(t *testing.T, a, b *page) float64 {
 	t.Helper()
 	const inRow = 5
 	deadline := time.Now().Add(2 * patience)
-	worst, good, seen := 0.0, 0, ""
+	worst, good := 0.0, 0
 	for {
 		var ra, rb reading
 		var both sync.WaitGroup
@@ -80,7 +80,7 @@ func inStep(t *testing.T, a, b *page) float64 {
 		both.Go(func() { rb = ask[reading](b, readSound) })
 		both.Wait()
 		d := math.Abs((ra.Position - ra.Wall) - (rb.Position - rb.Wall))
-		seen = fmt.Sprintf("%+v and %+v: %.0f ms apart", ra, rb, d)
+		seen := fmt.Sprintf("%+v and %+v: %.0f ms apart", ra, rb, d)
 		if ra.State == "playing" && rb.State == "playing" && !ra.Paused && !rb.Paused && ra.Track == rb.Track &&
 			d < apart && math.Abs(ra.Position-ra.Target) < apart && math.Abs(rb.Position-rb.Target) < apart {
 			worst = max(worst, d)
