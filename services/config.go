@@ -19,14 +19,18 @@ import (
 
 // The roles that a process can have.
 const (
-	RoleAuth    = "auth"    // accounts, sessions and keys
-	RoleProfile = "profile" // what people show of themselves
-	RoleRoom    = "room"    // the rooms' owners, their documents and searches
-	RoleEdge    = "edge"    // HTTP
+	RoleAuth     = "auth"     // accounts, sessions and keys
+	RoleProfile  = "profile"  // what people show of themselves
+	RoleRoom     = "room"     // the rooms' owners, their documents and searches
+	RolePlaylist = "playlist" // the playlists' owners, their documents and lists
+	RoleChat     = "chat"     // the chats' owners and their history
+	RoleEdge     = "edge"     // HTTP
 )
 
 // Roles lists every role.
-func Roles() []string { return []string{RoleAuth, RoleProfile, RoleRoom, RoleEdge} }
+func Roles() []string {
+	return []string{RoleAuth, RoleProfile, RoleRoom, RolePlaylist, RoleChat, RoleEdge}
+}
 
 // ErrEmbeddedStore is returned by Validate for a process that is to run a part of the
 // roles on the embedded store, which only one process can open.

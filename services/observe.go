@@ -9,7 +9,6 @@ import (
 	"github.com/tuttihq/tutti/services/internal/aggregate"
 	"github.com/tuttihq/tutti/services/internal/projection"
 	"github.com/tuttihq/tutti/services/internal/telemetry"
-	"github.com/tuttihq/tutti/services/room"
 	"github.com/tuttihq/tutti/subjects"
 )
 
@@ -75,9 +74,18 @@ func (o *observers) kernel(service string, verbs []string) aggregate.Options {
 // command queues; without an answer they are left out.
 const queueWait = 2 * time.Second
 
-// room has the counters of the room service read with the metrics, until forget.
-func (o *observers) room(r *room.Service) (forget func()) {
-	set := telemetry.NewReads(map[string]string{"service": subjects.ServiceRoom})
+// aggregates is a service that runs aggregates and projects them.
+type aggregates interface {
+	Stats() aggregate.Stats
+	Projected() projection.Stats
+	Unprojected(ctx context.Context) (uint64, error)
+	Queued(ctx context.Context) (waiting uint64, flight int, err error)
+	Partitions() int
+}
+
+// aggregates has the counters of a service read with the metrics, until forget.
+func (o *observers) aggregates(service string, r aggregates) (forget func()) {
+	set := telemetry.NewReads(map[string]string{"service": service})
 	kernel, projector := kernelReads(set), projectorReads(set)
 	partitions := set.Gauge("tutti_partitions_owned", "Partitions that this process owns.")
 	waiting := set.Gauge("tutti_command_queue_waiting", "Commands in the COMMANDS stream that this process's partitions have not taken yet.")

@@ -8,10 +8,11 @@ import (
 	"os"
 	"time"
 
+	"github.com/tuttihq/tutti/services/chat"
 	"github.com/tuttihq/tutti/services/internal/bus"
 	"github.com/tuttihq/tutti/services/internal/projection"
+	"github.com/tuttihq/tutti/services/playlist"
 	"github.com/tuttihq/tutti/services/room"
-	"github.com/tuttihq/tutti/subjects"
 )
 
 // RebuildReport tells what a rebuild did; see projection.Report.
@@ -33,7 +34,7 @@ func Rebuild(ctx context.Context, cfg Config, drop bool, progress func(done, tot
 	}
 	bc := cfg.bus()
 	bc.Listen = ""
-	b, err := bus.Start(ctx, bc, []string{subjects.ServiceRoom}, log)
+	b, err := bus.Start(ctx, bc, logKeepers(), log)
 	if err != nil {
 		return RebuildReport{}, err
 	}
@@ -50,5 +51,44 @@ func (s *System) rebuild(ctx context.Context, cfg Config, drop bool, progress fu
 	if err != nil {
 		return RebuildReport{}, err
 	}
-	return projection.Rebuild(ctx, s.bus, st, room.Projection(nil), projection.RebuildOptions{Drop: drop, Progress: progress, Log: s.log})
+	var all RebuildReport
+	var errs []error
+	before, total := uint64(0), uint64(0) // of the logs that are done, and with the present one
+	for _, service := range []func(projection.RebuildOptions) (RebuildReport, error){
+		func(opt projection.RebuildOptions) (RebuildReport, error) {
+			return projection.Rebuild(ctx, s.bus, st, room.Projection(nil), opt)
+		},
+		func(opt projection.RebuildOptions) (RebuildReport, error) {
+			return projection.Rebuild(ctx, s.bus, st, playlist.Projection(), opt)
+		},
+		func(opt projection.RebuildOptions) (RebuildReport, error) {
+			return chat.Rebuild(ctx, s.bus, st, opt)
+		},
+	} {
+		opt := projection.RebuildOptions{Drop: drop, Log: s.log}
+		before = total
+		if progress != nil {
+			opt.Progress = func(done, of uint64) {
+				total = before + of
+				progress(before+done, total)
+			}
+		}
+		r, err := service(opt)
+		all = sum(all, r)
+		if err != nil {
+			errs = append(errs, err)
+		}
+		if err != nil && !errors.Is(err, ErrRebuildIncomplete) {
+			break // the next would meet the same
+		}
+	}
+	return all, errors.Join(errs...)
+}
+
+// sum adds up the reports of two services.
+func sum(a, b RebuildReport) RebuildReport {
+	a.Commits, a.Loads = a.Commits+b.Commits, a.Loads+b.Loads
+	a.Written, a.Stale, a.Deleted = a.Written+b.Written, a.Stale+b.Stale, a.Deleted+b.Deleted
+	a.Broken, a.BrokenCount = append(a.Broken, b.Broken...), a.BrokenCount+b.BrokenCount
+	return a
 }

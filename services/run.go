@@ -9,10 +9,12 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
 	"github.com/tuttihq/tutti/services/auth"
+	"github.com/tuttihq/tutti/services/chat"
 	"github.com/tuttihq/tutti/services/edge"
 	"github.com/tuttihq/tutti/services/internal/aggregate"
 	"github.com/tuttihq/tutti/services/internal/bus"
@@ -22,6 +24,7 @@ import (
 	"github.com/tuttihq/tutti/services/internal/store/sqlite"
 	"github.com/tuttihq/tutti/services/internal/telemetry"
 	"github.com/tuttihq/tutti/services/internal/token"
+	"github.com/tuttihq/tutti/services/playlist"
 	"github.com/tuttihq/tutti/services/profile"
 	"github.com/tuttihq/tutti/services/room"
 	"github.com/tuttihq/tutti/subjects"
@@ -97,7 +100,7 @@ func (s *System) undo(ctx context.Context, cfg Config, err error) error {
 func (s *System) start(ctx context.Context, cfg Config) error {
 	bc := cfg.bus()
 	bc.Metrics, bc.Tracer = s.observe.metrics, s.observe.tracer
-	b, err := bus.Start(ctx, bc, []string{subjects.ServiceRoom}, s.log)
+	b, err := bus.Start(ctx, bc, logKeepers(), s.log)
 	if err != nil {
 		return err
 	}
@@ -124,6 +127,12 @@ func (s *System) start(ctx context.Context, cfg Config) error {
 	if err := s.startRoom(ctx, cfg, st, tracks); err != nil {
 		return err
 	}
+	if err := s.startPlaylist(ctx, cfg, st, tracks); err != nil {
+		return err
+	}
+	if err := s.startChat(ctx, cfg, st); err != nil {
+		return err
+	}
 	if err := s.startEdge(ctx, cfg, st, tracks); err != nil {
 		return err
 	}
@@ -136,10 +145,14 @@ func (s *System) onStop(what string, stop func(context.Context) error) {
 	s.stops = append(s.stops, stopper{what, stop})
 }
 
+// logKeepers lists the services whose authority is a log.
+func logKeepers() []string {
+	return []string{subjects.ServiceRoom, subjects.ServicePlaylist, subjects.ServiceChat}
+}
+
 // tables lists the tables of every service.
 func tables() []store.Table {
-	all := append(room.Tables(), room.Owned()...)
-	return append(append(all, auth.Tables()...), profile.Tables()...)
+	return slices.Concat(room.Tables(), room.Owned(), playlist.Tables(), chat.Tables(), auth.Tables(), profile.Tables())
 }
 
 func (s *System) openStore(ctx context.Context, cfg Config) (store.Store, error) {
@@ -217,8 +230,43 @@ func (s *System) startRoom(ctx context.Context, cfg Config, st store.Store, trac
 		return err
 	}
 	s.onStop("room", r.Stop)
-	forget := s.observe.room(r)
+	forget := s.observe.aggregates(subjects.ServiceRoom, r)
 	s.onStop("room's metrics", func(context.Context) error { forget(); return nil })
+	return nil
+}
+
+func (s *System) startPlaylist(ctx context.Context, cfg Config, st store.Store, tracks *catalog.Catalog) error {
+	if !cfg.has(RolePlaylist) {
+		return nil
+	}
+	p, err := playlist.Start(ctx, playlist.Deps{
+		Bus: s.bus, Store: st, Tracks: watchTracks(s.observe.metrics, tracks), Log: s.log.With("service", "playlist"),
+		Replica: subjects.NewID("node", time.Now()),
+		Options: s.observe.kernel(subjects.ServicePlaylist, subjects.PlaylistVerbs()),
+	})
+	if err != nil {
+		return err
+	}
+	s.onStop("playlist", p.Stop)
+	forget := s.observe.aggregates(subjects.ServicePlaylist, p)
+	s.onStop("playlist's metrics", func(context.Context) error { forget(); return nil })
+	return nil
+}
+
+func (s *System) startChat(ctx context.Context, cfg Config, st store.Store) error {
+	if !cfg.has(RoleChat) {
+		return nil
+	}
+	c, err := chat.Start(ctx, chat.Deps{
+		Bus: s.bus, Store: st, Log: s.log.With("service", "chat"), Replica: subjects.NewID("node", time.Now()),
+		Options: s.observe.kernel(subjects.ServiceChat, subjects.ChatVerbs()),
+	})
+	if err != nil {
+		return err
+	}
+	s.onStop("chat", c.Stop)
+	forget := s.observe.aggregates(subjects.ServiceChat, c)
+	s.onStop("chat's metrics", func(context.Context) error { forget(); return nil })
 	return nil
 }
 

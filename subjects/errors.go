@@ -23,6 +23,8 @@ const (
 	CodeNotMember        Code = "not_member"         // the command needs membership: join first
 	CodeNotInvited       Code = "not_invited"        // the room asks for an invitation here
 	CodeBanned           Code = "banned"             // the sender is banned from the room
+	CodeMuted            Code = "muted"              // the sender is muted in the chat
+	CodeTooFast          Code = "too_fast"           // the chat is in slow mode; the message says when to send again
 	CodeExists           Code = "exists"             // it is there already
 	CodeEmailTaken       Code = "email_taken"        // another account has this e-mail address
 	CodeNicknameTaken    Code = "nickname_taken"     // another account has this nickname
@@ -64,6 +66,8 @@ var codes = map[Code]codeFacts{
 	CodeNotMember:        {403, true},
 	CodeNotInvited:       {403, true},
 	CodeBanned:           {403, true},
+	CodeMuted:            {403, true},
+	CodeTooFast:          {403, true},
 	CodeExists:           {409, true},
 	CodeEmailTaken:       {409, true},
 	CodeNicknameTaken:    {409, true},

@@ -16,6 +16,9 @@ const (
 	PrefixUser    = "user"
 	PrefixCommand = "cmd"
 	PrefixSession = "ses"
+	PrefixMessage = "msg"
+
+	PrefixPlaylist = "playlist"
 )
 
 // ErrBadID is returned for text that is not an id of the wanted kind.

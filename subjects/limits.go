@@ -27,6 +27,16 @@ const (
 	MaxInvitations = 10_000
 	// MaxBans bounds the bans of a room.
 	MaxBans = 10_000
+	// MaxPlaylistName bounds a playlist's name, in characters.
+	MaxPlaylistName = 100
+	// MaxPlaylistTracks bounds the tracks of a playlist: as many as a room can queue, so
+	// that every playlist can be exported whole.
+	MaxPlaylistTracks = MaxQueue
+	// MaxPlaylistMembers bounds who may be in one playlist at once; its document lists
+	// all of them. Who only looks need not be in it.
+	MaxPlaylistMembers = 256
+	// MaxPlaylistInvitations bounds the open invitations of a playlist.
+	MaxPlaylistInvitations = 1000
 	// MaxTrackMs bounds a track's duration: a day.
 	MaxTrackMs = 24 * 60 * 60 * 1000
 	// MaxRadiusM bounds the radius of a place, in metres: half way round the globe.
@@ -34,6 +44,23 @@ const (
 	// RosterInline is the largest number of members that a room's document lists by
 	// name. Above it the document holds a count and the roster is read by page.
 	RosterInline = 64
+	// MaxChatText bounds a chat message, in characters after trimming.
+	MaxChatText = 1000
+	// ChatPage is how many messages a chat's document holds: the last ones.
+	ChatPage = 50
+	// MaxChatHistory bounds a page of a chat's history.
+	MaxChatHistory = 100
+	// MaxChatMessages bounds the messages of one chat.
+	MaxChatMessages = 1<<31 - 1
+	// MaxChatReactions bounds the reactions to one message, of all kinds together.
+	MaxChatReactions = 1000
+	// MaxMutes bounds the muted of a chat, and the shadow-muted.
+	MaxMutes = 1000
+	// MaxSealedMessages bounds how many messages of the shadow-muted a chat remembers for
+	// their senders, over all of them; the oldest is forgotten.
+	MaxSealedMessages = 200
+	// MaxSlowMode is the longest time between two messages of one sender, in seconds.
+	MaxSlowMode = 6 * 60 * 60
 	// MaxNickname bounds a nickname, in characters.
 	MaxNickname = 32
 	// MinPassword and MaxPassword bound a password in bytes; bcrypt reads no more

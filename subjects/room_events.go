@@ -55,6 +55,9 @@ type RoomCreated struct {
 	Creator     string           `json:"creator"`
 	Options     RoomOptions      `json:"options"`
 	Constraints *RoomConstraints `json:"constraints,omitempty"`
+	// Table is the edition of the grant table (GrantTable); absent in rooms older than
+	// their chats.
+	Table int `json:"table,omitempty"`
 }
 
 // RoomClosed closes it for good.

@@ -121,7 +121,7 @@ func (r *Room) create(meta Meta, e *RoomCreated, m *Marks) {
 		Phase: PhaseOpen, Options: e.Options,
 		Playback: Playback{Rate: 1, AnchorAt: meta.At},
 		Queue:    map[string]QueueEntry{}, Members: map[string]Member{},
-		Roster: ListedInline, Grants: DefaultGrants(),
+		Roster: ListedInline, Grants: grantsOf(e.Table),
 	}
 	for _, k := range roomKeys {
 		m.Mark(k)

@@ -50,12 +50,26 @@ type Grants map[Role][]string
 // Allows reports whether the table lets a role use a verb.
 func (g Grants) Allows(role Role, verb string) bool { return slices.Contains(g[role], verb) }
 
+// Verbs of the table that commands to the room's chat are judged by; the room itself has no
+// such commands.
+const (
+	// VerbChat lets a role send messages, edit its own and react.
+	VerbChat = "chat"
+	// VerbModerateChat lets it delete others' messages, mute and set the slow mode.
+	VerbModerateChat = "moderateChat"
+)
+
+// GrantTable is the edition of the grant table that rooms are created with. Edition 0 was
+// before chat: it has neither VerbChat nor VerbModerateChat.
+const GrantTable = 1
+
 // grantable are the verbs of the table, in the order in which a row lists them.
 var grantable = []string{
 	VerbJoin, VerbSuggest, VerbVote, VerbSkip,
 	VerbPlay, VerbPause, VerbSeek, VerbNext,
 	VerbInvite, VerbRemove, VerbKick, VerbBan, VerbUnban,
 	VerbGrantControl, VerbRevokeControl, VerbSetRole, VerbSetGrants, VerbClose,
+	VerbChat, VerbModerateChat,
 }
 
 // Grantable lists the verbs that the grant table speaks of.
@@ -84,12 +98,27 @@ func IsControl(verb string) bool {
 func DefaultGrants() Grants {
 	return Grants{
 		RoleCreator:   slices.Clone(grantable),
-		RoleModerator: {VerbSuggest, VerbVote, VerbSkip, VerbRemove, VerbKick, VerbBan, VerbUnban},
-		RoleSpeaker:   {VerbSuggest, VerbVote, VerbSkip},
-		RoleMember:    {VerbSuggest, VerbVote, VerbSkip},
+		RoleModerator: {VerbSuggest, VerbVote, VerbSkip, VerbRemove, VerbKick, VerbBan, VerbUnban, VerbChat, VerbModerateChat},
+		RoleSpeaker:   {VerbSuggest, VerbVote, VerbSkip, VerbChat},
+		RoleMember:    {VerbSuggest, VerbVote, VerbSkip, VerbChat},
 		RoleGuest:     {VerbJoin},
 	}
 }
+
+// grantsOf gives the table that a room of an edition starts with. What an old log folds to
+// must not change: its patches are what clients have applied.
+func grantsOf(edition int) Grants {
+	table := DefaultGrants()
+	if edition > 0 {
+		return table
+	}
+	for role, row := range table {
+		table[role] = slices.DeleteFunc(row, isChatVerb)
+	}
+	return table
+}
+
+func isChatVerb(verb string) bool { return verb == VerbChat || verb == VerbModerateChat }
 
 // clone copies the table; rows are never changed in place, so they are shared.
 func (g Grants) clone() Grants { return maps.Clone(g) }

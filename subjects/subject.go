@@ -18,10 +18,15 @@ const (
 	ServiceRoom    = "room"
 	ServiceAuth    = "auth"
 	ServiceProfile = "profile"
+	ServiceChat    = "chat"
+
+	ServicePlaylist = "playlist"
 
 	TableRooms    = "rooms"
 	TableAccounts = "accounts"
 	TableProfiles = "profiles"
+
+	TablePlaylists = "playlists"
 )
 
 // Streams that the subjects live in.

@@ -20,3 +20,16 @@ type Track struct {
 	// ArtworkURL is a picture of it; empty when there is none.
 	ArtworkURL string `json:"artworkUrl"`
 }
+
+// providerURL is the provider of tracks that were given by the address of a media file.
+// Their id is made from the address and does not lead back to it.
+const providerURL = "url"
+
+// Ref names the track to a catalogue that may never have seen it: by its address where
+// the id does not lead to the source, by its id otherwise.
+func (t Track) Ref() TrackRef {
+	if t.Provider == providerURL && t.URL != "" {
+		return TrackRef(t.URL)
+	}
+	return TrackRef(t.ID)
+}

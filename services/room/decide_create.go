@@ -44,6 +44,7 @@ func (d *decision) create(body *subjects.CreateRoom, cmd *Command) error {
 			Mode: body.Mode, SkipShare: *body.SkipShare,
 		},
 		Constraints: d.constraints(body.Constraints),
+		Table:       subjects.GrantTable,
 	}
 	if cmd.name != "" {
 		e.Name = cmd.name
