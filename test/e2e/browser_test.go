@@ -144,6 +144,8 @@ func TestTwoBrowsersInARoom(t *testing.T) {
 	a.press(at("play"))
 	t.Logf("in step within %.0f ms", inStep(t, a, b))
 	if file := os.Getenv(screenshot); file != "" {
+		a.run("scroll up", chromedp.Evaluate[chromedp.Void](`scrollTo(0, 0), document.activeElement?.blur()`))
+		a.wait("nothing lies over the room", `!document.querySelector(".toast")`)
 		a.picture(file)
 	}
 
