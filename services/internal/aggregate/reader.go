@@ -53,13 +53,6 @@ func (r *Reader[S, E]) View(ctx context.Context, id string, look func(*Folded[S]
 	if err != nil {
 		return fmt.Errorf("aggregate: view %s: %w", id, err)
 	}
-	if head.Seq == 0 {
-		// Nothing is there: not worth a place in the cache, nor another read.
-		r.mu.Lock()
-		r.cache.Remove(id)
-		r.mu.Unlock()
-		return look(empty(r.fold, id))
-	}
 	e.mu.RLock()
 	if e.f != nil && e.f.endsWith(head) {
 		defer e.mu.RUnlock()
