@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"io"
 	"log/slog"
 	"maps"
 	"net"
@@ -19,26 +18,8 @@ import (
 	"go.opentelemetry.io/otel/sdk/trace/tracetest"
 
 	"github.com/tuttihq/tutti/services"
+	"github.com/tuttihq/tutti/services/internal/telemetry/telemetrytest"
 )
-
-// fetch reads an address as it is.
-func fetch(t *testing.T, url string) (int, string) {
-	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = resp.Body.Close() }()
-	raw, err := io.ReadAll(resp.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return resp.StatusCode, string(raw)
-}
 
 // metric is what a scrape, or the guide, says of one metric.
 type metric struct {
@@ -122,12 +103,12 @@ func TestAScrapeListsWhatTheGuideDescribes(t *testing.T) {
 	id, _ := room["id"].(string)
 	call(t, "POST", s.HTTP+"/v1/rooms/"+id+"/commands", token, `{"verb":"play","body":{}}`, 200)
 	call(t, "POST", s.HTTP+"/v1/rooms/"+id+"/commands", token, `{"verb":"play","body":{}}`, 409)
-	if status, _ := fetch(t, s.HTTP+"/metrics"); status != http.StatusNotFound {
+	if status, _ := telemetrytest.Get(t, s.HTTP+"/metrics"); status != http.StatusNotFound {
 		t.Errorf("the public address answers /metrics with %d", status)
 	}
-	fetch(t, s.HTTP+"/no/such/path?"+id)
+	telemetrytest.Get(t, s.HTTP+"/no/such/path?"+id)
 
-	status, text := fetch(t, s.Metrics)
+	status, text := telemetrytest.Get(t, s.Metrics)
 	if status != http.StatusOK {
 		t.Fatalf("%d %s", status, text)
 	}
@@ -184,7 +165,7 @@ func TestTheMetricsListenerTellsTheTruth(t *testing.T) {
 	}
 	base := strings.TrimSuffix(s.Metrics, "/metrics")
 	for path, want := range map[string]int{"/healthz": 200, "/readyz": 200, "/metrics": 200, "/": 404, "/debug/pprof/": 404} {
-		if status, text := fetch(t, base+path); status != want {
+		if status, text := telemetrytest.Get(t, base+path); status != want {
 			t.Errorf("%s: %d %s", path, status, text)
 		}
 	}

@@ -32,8 +32,8 @@ type Config struct {
 	// X-Forwarded-Proto are believed. Default none.
 	TrustedProxies []string `koanf:"trusted_proxies"`
 
-	// MaxConnections bounds the open connections; a further one is answered 503 and
-	// closed. Default 65,536.
+	// MaxConnections bounds the open connections, and by itself the sockets among them; a
+	// further one is answered 503 and closed. Default 65,536.
 	MaxConnections int `koanf:"max_connections"`
 	// MaxHeaderBytes bounds request line and headers together; above it 431. Each
 	// socket keeps a buffer of this size. Default 8 KiB.

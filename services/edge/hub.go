@@ -18,6 +18,7 @@ type hub struct {
 	mu     sync.Mutex
 	topics map[string]*topic // by room id, at most SocketConfig.Topics
 	shut   bool
+	drops  sync.WaitGroup // topics whose linger is over
 }
 
 func newHub(s *Server) *hub { return &hub{srv: s, topics: map[string]*topic{}} }
@@ -101,12 +102,14 @@ func (h *hub) release(t *topic) {
 
 func (h *hub) drop(t *topic) {
 	h.mu.Lock()
-	if t.holders > 0 || h.topics[t.room] != t {
+	if h.shut || t.holders > 0 || h.topics[t.room] != t {
 		h.mu.Unlock()
 		return
 	}
 	h.forget(t)
+	h.drops.Add(1)
 	h.mu.Unlock()
+	defer h.drops.Done()
 	t.close()
 }
 
@@ -132,4 +135,5 @@ func (h *hub) close() {
 	for _, t := range rest {
 		t.close()
 	}
+	h.drops.Wait()
 }

@@ -13,9 +13,9 @@ import (
 	"github.com/tuttihq/tutti/subjects"
 )
 
-// lobbyViews bounds the different questions that are asked of the lobby at once, since
-// each change is compared with each of them.
-const lobbyViews = 256
+// lobbyViews bounds the different beginnings of names that are asked for at once, since
+// each change is compared with each of them. The lobby as a whole is not counted.
+const lobbyViews = 4096
 
 // lobby is the live query over open rooms. It holds what the public documents say of them
 // and tells each listener what of its own part changed, several changes at once.
@@ -24,7 +24,9 @@ type lobby struct {
 
 	mu    sync.Mutex
 	rooms map[string]*lobbyRoom
-	views map[lobbyQuery]*lobbyView
+	// ranked are the same rooms in the lobby's order.
+	ranked []*lobbyRoom
+	views  map[lobbyQuery]*lobbyView
 	// round tells, while the documents come anew after a loss, those that did from those
 	// that went meanwhile.
 	round uint64
@@ -112,37 +114,41 @@ func (b *lobby) changed(id string, body json.RawMessage) {
 	old := b.rooms[id]
 	if body == nil || s.Phase != subjects.PhaseOpen {
 		if old != nil {
-			delete(b.rooms, id)
-			b.touch(old)
+			b.remove(old)
 		}
 		return
 	}
+	if old != nil && bytes.Equal(old.body, body) {
+		old.round = b.round
+		return
+	}
 	now := &lobbyRoom{id: id, nameKey: s.NameKey, members: s.MemberCount, createdAt: s.CreatedAt, body: body, round: b.round}
-	b.rooms[id] = now
-	if old == nil || !bytes.Equal(old.body, body) {
-		b.touch(now)
+	if old != nil {
+		b.remove(old)
 	}
-	if most := b.srv.cfg.Socket.LobbyRooms; len(b.rooms) > most+most/16 {
-		b.trim(most)
+	at, _ := slices.BinarySearchFunc(b.ranked, now, (*lobbyRoom).before)
+	b.rooms[id], b.ranked = now, slices.Insert(b.ranked, at, now)
+	b.touch(now, at)
+	if len(b.ranked) > b.srv.cfg.Socket.LobbyRooms {
+		b.remove(b.ranked[len(b.ranked)-1]) // it comes back when it changes
 	}
 }
 
-// touch marks the views that a room's change may show in; a room's name never changes.
-func (b *lobby) touch(r *lobbyRoom) {
+// remove takes a room out.
+func (b *lobby) remove(r *lobbyRoom) {
+	at, ok := slices.BinarySearchFunc(b.ranked, r, (*lobbyRoom).before)
+	if !ok {
+		return
+	}
+	b.ranked = slices.Delete(b.ranked, at, at+1)
+	delete(b.rooms, r.id)
+	b.touch(r, at)
+}
+
+// touch marks the views that a change at a rank may show in; a room's name never changes.
+func (b *lobby) touch(r *lobbyRoom, rank int) {
 	for q, v := range b.views {
-		v.stale = v.stale || strings.HasPrefix(r.nameKey, q.prefix)
-	}
-}
-
-// trim leaves out the rooms that come last. One that is left out comes back when it
-// changes.
-func (b *lobby) trim(most int) {
-	all := b.sorted("")
-	for _, r := range all[most:] {
-		delete(b.rooms, r.id)
-	}
-	for _, v := range b.views {
-		v.stale = true
+		v.stale = v.stale || strings.HasPrefix(r.nameKey, q.prefix) && (q.prefix != "" || rank < q.limit)
 	}
 }
 
@@ -151,10 +157,9 @@ func (b *lobby) ready() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.first.Do(func() { close(b.loaded) })
-	for id, r := range b.rooms {
+	for _, r := range b.rooms {
 		if r.round != b.round {
-			delete(b.rooms, id)
-			b.touch(r)
+			b.remove(r)
 		}
 	}
 }
@@ -166,22 +171,15 @@ func (b *lobby) again() {
 	b.round++
 }
 
-func (b *lobby) sorted(prefix string) []*lobbyRoom {
-	out := make([]*lobbyRoom, 0, len(b.rooms))
-	for _, r := range b.rooms {
-		if strings.HasPrefix(r.nameKey, prefix) {
-			out = append(out, r)
-		}
-	}
-	slices.SortFunc(out, (*lobbyRoom).before)
-	return out
-}
-
 func (b *lobby) result(q lobbyQuery) map[string]json.RawMessage {
-	all := b.sorted(q.prefix)
-	out := make(map[string]json.RawMessage, min(len(all), q.limit))
-	for _, r := range all[:min(len(all), q.limit)] {
-		out[r.id] = r.body
+	out := make(map[string]json.RawMessage, min(len(b.ranked), q.limit))
+	for _, r := range b.ranked {
+		if len(out) == q.limit {
+			break
+		}
+		if strings.HasPrefix(r.nameKey, q.prefix) {
+			out[r.id] = r.body
+		}
 	}
 	return out
 }
@@ -270,7 +268,7 @@ func (b *lobby) join(ctx context.Context, l *listener, prefix string, limit int)
 	}
 	v := b.views[q]
 	if v == nil {
-		if len(b.views) >= lobbyViews {
+		if q.prefix != "" && len(b.views) >= lobbyViews {
 			return subjects.Refuse(subjects.CodeBusy, "too many different parts of the lobby are looked at; ask again, or search with GET %s", pathRooms)
 		}
 		v = &lobbyView{query: q, listeners: map[*listener]struct{}{}, stale: true}

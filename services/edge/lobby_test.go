@@ -111,10 +111,10 @@ func TestLobbyKeepsTheLargestRooms(t *testing.T) {
 		w.doc(fmt.Sprint(i), summary(t, fmt.Sprint(i), "R", i, nil))
 	}
 	s.lobby.mu.Lock()
-	n := len(s.lobby.rooms)
+	n, ranked := len(s.lobby.rooms), len(s.lobby.ranked)
 	s.lobby.mu.Unlock()
-	if n < 32 || n > 34 {
-		t.Errorf("%d rooms are kept", n)
+	if n != 32 || ranked != n {
+		t.Errorf("%d rooms are kept, %d ranked", n, ranked)
 	}
 	if docs := s.open(t, "").lobby("", 0); docs["199"] == nil || docs["0"] != nil {
 		t.Errorf("%d rooms are shown", len(docs))

@@ -2,9 +2,7 @@ package edge
 
 import (
 	"context"
-	"io"
 	"log/slog"
-	"net/http"
 	"strings"
 	"testing"
 
@@ -12,6 +10,7 @@ import (
 
 	"github.com/tuttihq/tutti/services/internal/bus"
 	"github.com/tuttihq/tutti/services/internal/telemetry"
+	"github.com/tuttihq/tutti/services/internal/telemetry/telemetrytest"
 	"github.com/tuttihq/tutti/subjects"
 )
 
@@ -35,35 +34,6 @@ func closeTracer(t *testing.T, tr *telemetry.Tracer) {
 	if err := tr.Close(context.Background()); err != nil {
 		t.Error(err)
 	}
-}
-
-// metricsText reads what a registry would tell Prometheus.
-func metricsText(t *testing.T, r *telemetry.Registry) string {
-	t.Helper()
-	s, err := telemetry.Serve(t.Context(), "127.0.0.1:0", r, func(context.Context) error { return nil }, slog.New(slog.DiscardHandler))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() {
-		if err := s.Shutdown(context.Background()); err != nil {
-			t.Error(err)
-		}
-		http.DefaultClient.CloseIdleConnections()
-	}()
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.URL()+"/metrics", nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = resp.Body.Close() }()
-	text, err := io.ReadAll(resp.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(text)
 }
 
 // traceOf hands a request with a traceparent to an edge and gives what the owner of the
@@ -150,7 +120,7 @@ func TestRequestsAndCommandsAreCounted(t *testing.T) {
 	s.do(t, call{method: "GET", path: "/healthz"})
 	closeTracer(t, tr)
 
-	text := metricsText(t, reg)
+	text := telemetrytest.Scrape(t, reg)
 	for _, want := range []string{
 		`tutti_http_requests_total{method="POST",route="/v1/rooms/:id/commands",status="2xx"} 1`,
 		`tutti_http_requests_total{method="POST",route="/v1/rooms/:id/commands",status="4xx"} 1`,

@@ -3,6 +3,7 @@ package edge
 import (
 	"context"
 	"encoding/json"
+	"slices"
 	"sync"
 	"time"
 
@@ -11,6 +12,10 @@ import (
 
 // ownEvery is how often a user's own documents are read without a hint: hints may be lost.
 const ownEvery = time.Minute
+
+// ownAgain is after how long they are read again after a hint, since any replica may
+// answer, and one that lags has not heard of it; the first is for after an error too.
+var ownAgain = []time.Duration{200 * time.Millisecond, 2 * time.Second}
 
 // own is the live query over what concerns one user alone: invitations. It holds the
 // documents of the users who look, and nobody else's.
@@ -22,18 +27,26 @@ type own struct {
 	work  sync.WaitGroup
 }
 
-// ownList is one user's documents, and the sockets that show them.
+// ownList is one user's documents, and the sockets that show them. One goroutine reads
+// them, so that what is shown never goes back to what was read before.
 type ownList struct {
 	own  *own
 	user string
-	wake chan struct{}
+	wake chan struct{} // cap 1: a hint, or somebody arrives
 	end  context.CancelFunc
 
 	mu        sync.Mutex
+	arriving  []*arrival // to be shown what is read next; as many as sockets of the user
 	listeners map[*listener]struct{}
 	shown     map[string]json.RawMessage
 	loaded    bool
 	over      bool
+}
+
+// arrival is a listener that waits for the documents.
+type arrival struct {
+	who  *listener
+	done chan error // cap 1
 }
 
 func newOwn(s *Server) *own { return &own{srv: s, users: map[string]*ownList{}} }
@@ -64,12 +77,7 @@ func (o *own) list(user string) (*ownList, error) {
 		return list, nil
 	}
 	list := &ownList{own: o, user: user, wake: make(chan struct{}, 1), listeners: map[*listener]struct{}{}}
-	stop, err := o.srv.deps.Lists.OnOwn(subjects.TableRoomInvites, user, func() {
-		select {
-		case list.wake <- struct{}{}:
-		default: // it will look anyway
-		}
-	})
+	stop, err := o.srv.deps.Lists.OnOwn(subjects.TableRoomInvites, user, list.hint)
 	if err != nil {
 		return nil, err
 	}
@@ -93,25 +101,41 @@ func (o *own) close() {
 	o.work.Wait()
 }
 
-// run reads the documents again whenever they may have changed.
+func (l *ownList) hint() {
+	select {
+	case l.wake <- struct{}{}:
+	default: // it will look anyway
+	}
+}
+
+// run reads the documents whenever they may have changed, until ctx ends.
 func (l *ownList) run(ctx context.Context) {
-	t := time.NewTicker(ownEvery)
+	t := time.NewTimer(ownEvery)
 	defer t.Stop()
+	step := 0 // of ownAgain
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-l.wake:
+			step = 0
 		case <-t.C:
 		}
 		docs, err := l.read(ctx)
+		if ctx.Err() != nil {
+			return
+		}
 		if err != nil {
 			l.own.srv.deps.Log.Warn("invitations not read; trying again", "user", l.user, "err", err)
-			continue
+			step = min(step, len(ownAgain)-1)
 		}
-		l.mu.Lock()
-		l.show(docs)
-		l.mu.Unlock()
+		l.take(docs, err)
+		next := ownEvery
+		if step < len(ownAgain) {
+			next = ownAgain[step]
+			step++
+		}
+		t.Reset(next)
 	}
 }
 
@@ -119,6 +143,24 @@ func (l *ownList) read(ctx context.Context) (map[string]json.RawMessage, error) 
 	ctx, cancel := context.WithTimeout(ctx, l.own.srv.cfg.QueryTimeout)
 	defer cancel()
 	return l.own.srv.deps.Lists.Own(ctx, subjects.TableRoomInvites, l.user)
+}
+
+// take tells the listeners what changed, and shows the documents to who arrived.
+func (l *ownList) take(docs map[string]json.RawMessage, err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	arrived := l.arriving
+	l.arriving = nil
+	if err == nil {
+		l.show(docs)
+	}
+	for _, a := range arrived {
+		if err == nil {
+			a.done <- l.admit(a.who)
+		} else {
+			a.done <- err
+		}
+	}
 }
 
 // show tells the listeners what changed.
@@ -134,39 +176,56 @@ func (l *ownList) show(docs map[string]json.RawMessage) {
 	l.shown, l.loaded = docs, true
 }
 
-// add makes a listener one of the list's; again tells that the list has just ended.
-func (l *ownList) add(ctx context.Context, k *listener) (again bool, err error) {
-	docs, err := l.read(ctx)
-	if err != nil {
-		return false, err
-	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.over {
-		return true, nil
-	}
-	l.show(docs)
+// admit makes a listener one of the list's.
+func (l *ownList) admit(k *listener) error {
 	m, err := docsMessage(subjects.ChannelMe, l.shown)
 	if err != nil {
-		return false, err
+		return err
 	}
 	if !k.sock.follow(k) {
-		return false, subjects.Refuse(subjects.CodeFull, "a connection follows at most %d channels", subjects.MaxChannels)
+		return subjects.Refuse(subjects.CodeFull, "a connection follows at most %d channels", subjects.MaxChannels)
 	}
 	l.listeners[k] = struct{}{}
 	k.sock.out.tell(k, m)
 	l.own.srv.metrics.framesOut.Of(subjects.FrameDocs).Inc()
-	return false, nil
+	return nil
 }
 
-// leave implements source. A list that nobody listens to ends.
+// add has a listener be shown what is read next; again tells that the list has just ended.
+func (l *ownList) add(ctx context.Context, k *listener) (again bool, err error) {
+	a := &arrival{k, make(chan error, 1)}
+	l.mu.Lock()
+	if l.over {
+		l.mu.Unlock()
+		return true, nil
+	}
+	l.arriving = append(l.arriving, a)
+	l.mu.Unlock()
+	l.hint()
+	select {
+	case err := <-a.done:
+		return false, err
+	case <-ctx.Done():
+	}
+	l.mu.Lock()
+	waiting := len(l.arriving)
+	l.arriving = slices.DeleteFunc(l.arriving, func(o *arrival) bool { return o == a })
+	gaveUp := len(l.arriving) < waiting
+	l.mu.Unlock()
+	if gaveUp {
+		return false, ctx.Err()
+	}
+	return false, <-a.done // it came in the same moment
+}
+
+// leave implements source. A list that nobody listens to, or waits for, ends.
 func (l *ownList) leave(k *listener) {
 	l.own.mu.Lock()
 	defer l.own.mu.Unlock()
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	delete(l.listeners, k)
-	if len(l.listeners) == 0 && !l.over {
+	if len(l.listeners) == 0 && len(l.arriving) == 0 && !l.over {
 		l.over = true
 		l.end()
 		delete(l.own.users, l.user)

@@ -87,7 +87,7 @@ func newWebFile(name string, content []byte) (*webFile, error) {
 // send answers with the file, or with 304 to who has it. A browser keeps it and asks each
 // time whether it is still the one.
 func (f *webFile) send(r *request) error {
-	r.Set(fiber.HeaderContentSecurityPolicy, webPolicy(string(r.Context().Host())))
+	r.Set(fiber.HeaderContentSecurityPolicy, webPolicy(string(r.Context().Host()), r.secure))
 	r.Set(fiber.HeaderCacheControl, "no-cache")
 	r.Set(fiber.HeaderETag, f.tag)
 	r.Vary(fiber.HeaderAcceptEncoding)
@@ -110,8 +110,12 @@ func (f *webFile) send(r *request) error {
 // webPolicy lets the page run its own files and nothing else: no inline code or style, no
 // code that is made of text. Sounds and pictures of tracks may come from elsewhere. Some
 // browsers do not take 'self' for sockets, so the page's own host is named for them.
-func webPolicy(host string) string {
-	policy := "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' https:; media-src 'self' https:; " +
+func webPolicy(host string, secure bool) string {
+	elsewhere := "https:"
+	if !secure { // a page that came in the clear may play what does
+		elsewhere = "http: https:"
+	}
+	policy := "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' " + elsewhere + "; media-src 'self' " + elsewhere + "; " +
 		"connect-src 'self'%s; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'"
 	sockets := ""
 	if host != "" && !strings.ContainsFunc(host, notInHost) {

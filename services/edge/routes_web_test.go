@@ -112,9 +112,19 @@ func TestTheWebPolicyNamesTheHostOnly(t *testing.T) {
 		"x; script-src *":     "connect-src 'self';",
 		"a.example,b.example": "connect-src 'self';",
 	} {
-		if got := webPolicy(host); !strings.Contains(got, want) {
+		if got := webPolicy(host, true); !strings.Contains(got, want) {
 			t.Errorf("host %q: %s", host, got)
 		}
+	}
+}
+
+// A page that came over TLS plays nothing that comes in the clear.
+func TestWhereThePageMayPlayFrom(t *testing.T) {
+	if got := webPolicy("x", true); !strings.Contains(got, "media-src 'self' https:;") {
+		t.Error(got)
+	}
+	if got := webPolicy("x", false); !strings.Contains(got, "media-src 'self' http: https:;") {
+		t.Error(got)
 	}
 }
 

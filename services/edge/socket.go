@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"net/netip"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -238,6 +239,22 @@ func (k *socket) later(lane subjects.Channel, task func()) bool {
 	return true
 }
 
+// carryOut runs a task; a panic in it ends the socket and nothing else.
+func (k *socket) carryOut(task func()) {
+	defer func() {
+		if p := recover(); p != nil {
+			k.panicked(p)
+		}
+	}()
+	task()
+}
+
+// panicked ends the socket after a panic in something of its own.
+func (k *socket) panicked(p any) {
+	k.srv.deps.Log.Error("panic in a socket", "connection", k.id, "panic", p, "stack", string(debug.Stack()))
+	k.end(subjects.CloseInternal, "something went wrong here", true)
+}
+
 func (k *socket) run(lane subjects.Channel) {
 	defer k.work.Done()
 	for {
@@ -250,7 +267,7 @@ func (k *socket) run(lane subjects.Channel) {
 		}
 		k.lanes[lane] = waiting[1:]
 		k.mu.Unlock()
-		waiting[0]()
+		k.carryOut(waiting[0])
 		k.mu.Lock()
 		k.tasks--
 		k.mu.Unlock()

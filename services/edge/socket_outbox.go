@@ -182,10 +182,11 @@ func (o *outbox) write() {
 		o.bytes -= written
 		o.spare = batch[:0]
 		if err != nil || last {
+			ending := o.ending
 			o.ending, o.writing, o.queue, o.spare = true, false, nil, nil
 			o.mu.Unlock()
 			if err != nil {
-				if errors.Is(err, os.ErrDeadlineExceeded) {
+				if errors.Is(err, os.ErrDeadlineExceeded) && !ending {
 					o.metrics.closed.Of(subjects.CloseSlow.String()).Inc()
 				}
 				_ = o.conn.Close() // the reader notices, and ends the socket
@@ -213,7 +214,9 @@ func (o *outbox) writeAll(batch []item, buf *[]byte) (taken int, last bool, err 
 		}
 		parts := []message{it.data}
 		if it.fresh {
-			parts = it.of.from.fresh(it.of)
+			if parts, err = freshOf(it.of); err != nil {
+				continue
+			}
 		}
 		for _, m := range parts {
 			if len(pending)+len(m) > writeAtOnce {
@@ -232,6 +235,20 @@ func (o *outbox) writeAll(batch []item, buf *[]byte) (taken int, last bool, err 
 	flush()
 	o.metrics.bytesOut.Add(float64(taken))
 	return taken, last, err
+}
+
+// errPanic is a panic in a source.
+var errPanic = errors.New("edge: panic")
+
+// freshOf asks a listener's source for a fresh start; a panic in it ends the socket alone.
+func freshOf(l *listener) (parts []message, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			l.sock.panicked(p)
+			err = errPanic
+		}
+	}()
+	return l.from.fresh(l), nil
 }
 
 func (o *outbox) put(b []byte) error {

@@ -199,10 +199,11 @@ func TestAFrameTooLarge(t *testing.T) {
 func TestTooManyFrames(t *testing.T) {
 	cfg := unlimited()
 	cfg.Socket.Frames = Rate{PerSecond: 1, Burst: 5}
+	cfg.Socket.QueueFrames = 2 * floods // room for every refusal, whoever is slow here
 	c := newWorld().listening(t, cfg).open(t, bob)
 	var writer sync.WaitGroup
 	defer writer.Wait()
-	writer.Go(func() { // while the answers are read, else the socket is closed for that
+	writer.Go(func() { // while the answers are read
 		for range floods + 10 {
 			if c.conn.WriteMessage(websocket.TextMessage, []byte(`{"type":"ping","id":"p"}`)) != nil {
 				return

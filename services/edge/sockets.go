@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
-	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -63,10 +62,11 @@ func (r *sockets) serve(c *websocket.Conn, from netip.Addr, request string) {
 	k.heard.Store(time.Now().UnixNano())
 	cfg := r.srv.cfg.Socket
 	k.out = outbox{conn: k.net, maxFrames: cfg.QueueFrames, maxBytes: cfg.QueueBytes, stall: cfg.WriteStall, metrics: r.srv.metrics, slow: func() {
-		r.srv.deps.Log.Info("socket too slow", "connection", k.id)
+		k.ended.CompareAndSwap(0, time.Now().UnixNano()) // the sweeper sees to the rest
 	}}
-	if !r.add(k) {
-		_ = k.net.Close() // the server ends
+	if code := r.add(k); code != 0 {
+		k.end(code, "", true)
+		k.out.stop(goodbye)
 		k.cancel()
 		return
 	}
@@ -75,8 +75,7 @@ func (r *sockets) serve(c *websocket.Conn, from netip.Addr, request string) {
 	defer k.finish()
 	defer func() {
 		if p := recover(); p != nil {
-			r.srv.deps.Log.Error("panic in a socket", "connection", k.id, "panic", p, "stack", string(debug.Stack()))
-			k.out.end(subjects.CloseInternal, "something went wrong here", true)
+			k.panicked(p)
 		}
 	}()
 	k.read()
@@ -91,15 +90,26 @@ func underneath(c net.Conn) net.Conn {
 	return c
 }
 
-func (r *sockets) add(k *socket) bool {
+// full reports whether there are as many sockets as there may be.
+func (r *sockets) full() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.shut {
-		return false
+	return len(r.open) >= r.srv.cfg.MaxConnections
+}
+
+// add takes a socket in; otherwise it gives the code to close it with.
+func (r *sockets) add(k *socket) subjects.CloseCode {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	switch {
+	case r.shut:
+		return subjects.CloseRestart
+	case len(r.open) >= r.srv.cfg.MaxConnections:
+		return subjects.CloseFull
 	}
 	r.open[k] = struct{}{}
 	r.serving.Add(1)
-	return true
+	return 0
 }
 
 func (r *sockets) remove(k *socket) {

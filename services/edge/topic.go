@@ -51,6 +51,7 @@ type snapshot struct {
 	epoch, rev uint64
 	state      []byte
 	hash       string
+	messages   map[string]message // by reason: one for all listeners
 }
 
 func newTopic(h *hub, room string) *topic {
@@ -92,13 +93,21 @@ func (t *topic) Reset(v RoomView) {
 	if v.Epoch != t.view.Epoch {
 		reason = subjects.SnapEpoch
 	}
-	if v.Epoch == t.view.Epoch && v.Rev == t.view.Rev && t.view.State != nil {
-		t.view = v // it goes on where it was lost
+	if t.same(v) { // it goes on where it was lost
+		t.view = v
+		t.expel(nil)
+		for l := range t.listeners {
+			t.tellOne(l)
+		}
 		return
 	}
 	t.view, t.sent, t.snap = v, v.Rev, snapshot{}
 	t.forgetKept()
-	t.expel()
+	if v.Unknown != nil {
+		t.dismissAll(tooNew())
+		return
+	}
+	t.expel(nil)
 	for l := range t.listeners {
 		if l.sock.out.behind(l) {
 			continue
@@ -107,6 +116,25 @@ func (t *topic) Reset(v RoomView) {
 			l.sock.out.tell(l, m)
 		}
 	}
+}
+
+// same reports whether a room that is given anew has the document that was told last. That
+// epoch and revision are the same does not say so: a log may have lost its end and grown
+// again.
+func (t *topic) same(v RoomView) bool {
+	if v.Epoch != t.view.Epoch || v.Rev != t.view.Rev || v.Unknown != nil || t.view.State == nil || v.State == nil {
+		return false
+	}
+	was, err := json.Marshal(&t.view.State.Room)
+	if err != nil {
+		return false
+	}
+	is, err := json.Marshal(&v.State.Room)
+	return err == nil && bytes.Equal(was, is)
+}
+
+func tooNew() *subjects.Refusal {
+	return subjects.Refuse(subjects.CodeUpgrade, "the room was changed by a newer release than this process; follow it again, another may answer")
 }
 
 // Lost implements RoomSink. Listeners keep what they have while the follower goes on
@@ -129,10 +157,10 @@ func (t *topic) fail(err error) {
 func (t *topic) Commit(v RoomView, data []byte, c *subjects.Commit) {
 	t.view = v
 	if v.Unknown != nil {
-		t.dismissAll(subjects.Refuse(subjects.CodeUpgrade, "the room was changed by a newer release than this process; follow it again, another may answer"))
+		t.dismissAll(tooNew())
 		return
 	}
-	t.expel()
+	t.expel(c)
 	if len(c.Public.Events) == 0 && bytes.Equal(c.Public.Patch, []byte("{}")) {
 		t.tellLater()
 	} else {
@@ -175,7 +203,7 @@ func (t *topic) tellEmpty() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.empty = nil
-	if !t.closed {
+	if !t.closed && t.view.Unknown == nil {
 		t.flush()
 	}
 }
@@ -303,14 +331,18 @@ func (t *topic) dismiss(l *listener, why *subjects.Refusal) {
 	t.hub.release(t)
 }
 
-// expel dismisses who may not see the room any more.
-func (t *topic) expel() {
+// expel dismisses who may not see the room any more, and tells them first what the commit
+// that did it has for them alone.
+func (t *topic) expel(c *subjects.Commit) {
 	if t.view.State != nil && t.view.State.Exists() && t.view.State.Room.Options.Open {
 		return // everybody may
 	}
 	for user, all := range t.byUser {
 		if t.view.State != nil && t.view.State.CanSee(user) {
 			continue
+		}
+		if c != nil {
+			t.tellSealedTo(user, c)
 		}
 		for l := range all {
 			t.dismiss(l, noRoom())
@@ -347,13 +379,17 @@ func (t *topic) whole(l *listener, reason string) []message {
 		t.fail(err)
 		return nil
 	}
-	m, err := encode(&subjects.ServerFrame{
-		Type: subjects.FrameSnap, Channel: t.channel, Epoch: t.view.Epoch, Rev: t.view.Rev, At: t.view.At,
-		Reason: reason, Hash: t.snap.hash, State: t.snap.state,
-	})
-	if err != nil {
-		t.fail(err)
-		return nil
+	m := t.snap.messages[reason]
+	if m == nil {
+		var err error
+		if m, err = encode(&subjects.ServerFrame{
+			Type: subjects.FrameSnap, Channel: t.channel, Epoch: t.view.Epoch, Rev: t.view.Rev, At: t.view.At,
+			Reason: reason, Hash: t.snap.hash, State: t.snap.state,
+		}); err != nil {
+			t.fail(err)
+			return nil
+		}
+		t.snap.messages[reason] = m
 	}
 	t.hub.srv.metrics.framesOut.Of(subjects.FrameSnap).Inc()
 	out := []message{m}
@@ -376,6 +412,6 @@ func (t *topic) encode() error {
 	if err != nil {
 		return err
 	}
-	t.snap = snapshot{t.view.Epoch, t.view.Rev, state, hash}
+	t.snap = snapshot{t.view.Epoch, t.view.Rev, state, hash, map[string]message{}}
 	return nil
 }

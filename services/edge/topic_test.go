@@ -185,6 +185,9 @@ func TestAccessIsCheckedAfterEachCommit(t *testing.T) {
 	a.sub(inner, false)
 	w.commit(t, inner, ada, happen{&subjects.InvitationWithdrawn{User: bob}, []string{bob}},
 		happen{event: &subjects.MemberLeft{User: bob, Reason: subjects.LeftKicked}})
+	if got := c.next(subjects.FrameSealed); got.Events[0].Type != subjects.EventInvitationWithdrawn {
+		t.Errorf("why: %+v", got)
+	}
 	if got := c.next(subjects.FrameGone); got.Refusal.Code != subjects.CodeNotFound || got.Retry || got.Channel != subjects.RoomChannel(inner) {
 		t.Errorf("%+v", got)
 	}

@@ -3,6 +3,7 @@ package edge
 import (
 	"encoding/json"
 	"hash/maphash"
+	"slices"
 
 	"github.com/tuttihq/tutti/subjects"
 )
@@ -14,25 +15,37 @@ func (t *topic) tellSealed(c *subjects.Commit) {
 	if len(c.Sealed) == 0 {
 		return
 	}
-	forUser := map[string][]subjects.Event{}
+	told := map[string]struct{}{}
 	for i := range c.Sealed {
 		for _, user := range c.Sealed[i].To {
-			if len(t.byUser[user]) > 0 {
-				forUser[user] = append(forUser[user], c.Sealed[i].Event)
+			if _, done := told[user]; !done && len(t.byUser[user]) > 0 {
+				told[user] = struct{}{}
+				t.tellSealedTo(user, c)
 			}
 		}
 	}
-	for user, events := range forUser {
-		m, err := encode(&subjects.ServerFrame{Type: subjects.FrameSealed, Channel: t.channel, Epoch: c.Epoch, Rev: c.Rev, At: c.At, Events: events})
-		if err != nil {
-			t.fail(err)
-			return
+}
+
+// tellSealedTo sends a user what a commit has for them.
+func (t *topic) tellSealedTo(user string, c *subjects.Commit) {
+	var events []subjects.Event
+	for i := range c.Sealed {
+		if slices.Contains(c.Sealed[i].To, user) {
+			events = append(events, c.Sealed[i].Event)
 		}
-		for l := range t.byUser[user] {
-			l.sock.out.say(m) // a snapshot does not stand for it
-		}
-		t.hub.srv.metrics.framesOut.Of(subjects.FrameSealed).Add(float64(len(t.byUser[user])))
 	}
+	if len(events) == 0 {
+		return
+	}
+	m, err := encode(&subjects.ServerFrame{Type: subjects.FrameSealed, Channel: t.channel, Epoch: c.Epoch, Rev: c.Rev, At: c.At, Events: events})
+	if err != nil {
+		t.fail(err)
+		return
+	}
+	for l := range t.byUser[user] {
+		l.sock.out.say(m) // a snapshot does not stand for it
+	}
+	t.hub.srv.metrics.framesOut.Of(subjects.FrameSealed).Add(float64(len(t.byUser[user])))
 }
 
 // tellYou tells those about whom the room says something else now. Most commits concern

@@ -58,11 +58,12 @@ func Projection(claims *Claims) projection.Spec[*subjects.RoomState, subjects.Ro
 	}
 }
 
-// PublicRoom gives what everybody may know of a document in TableRooms: all of an open
-// room, nothing of a private one.
+// PublicRoom gives what everybody may know of a document in TableRooms: all of a room that
+// everybody may join, nothing of a private one, and nothing any more of one that is closed:
+// lists are of rooms to go to.
 func PublicRoom(doc store.Document) (json.RawMessage, bool) {
 	var s subjects.RoomSummary
-	if doc.Deleted || doc.Decode(&s) != nil || s.Private {
+	if doc.Deleted || doc.Decode(&s) != nil || s.Private || s.Phase != subjects.PhaseOpen {
 		return nil, false
 	}
 	return doc.Body, true

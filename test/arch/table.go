@@ -120,6 +120,7 @@ func Table() Rules {
 				Never: []string{
 					Module + "/services/internal/aggregate/aggregatetest/...",
 					Module + "/services/internal/store/storetest/...",
+					Module + "/services/internal/telemetry/telemetrytest/...",
 					"go.uber.org/goleak/...",
 					"pgregory.net/rapid/...",
 				},

@@ -9,6 +9,7 @@ import { Player } from "./player.js";
 import { roomView } from "./room.js";
 import { themeButton } from "./theme.js";
 import { toast } from "./toast.js";
+import { Voice } from "./voice.js";
 
 /** @typedef {import("../tutti/live.js").LiveQuery<import("../tutti/types.js").RoomInvite>} Invitations */
 /** @typedef {{element: HTMLElement, leave: () => void}} View */
@@ -26,6 +27,7 @@ export class App extends Emitter {
   client = new Client();
   names = new Names(this.client);
   player = new Player(/** @type {HTMLAudioElement} */ (document.getElementById("audio")), this.client.clock);
+  voice = new Voice();
   /** @type {Invitations | null} of who is signed in */
   invitations = null;
   /** @type {import("../tutti/room.js").Room | null} the room that is looked at */
@@ -38,6 +40,8 @@ export class App extends Emitter {
   #closeMenu = () => {};
   /** @type {Set<string> | null} invitations told of already; null until the first list */
   #told = null;
+  /** @type {Map<string, () => void>} takes away what tells of an invitation; as many as there are */
+  #toldIn = new Map();
 
   start() {
     /** @type {HTMLElement} */ (document.getElementById("bar-end")).append(this.#link, themeButton(), this.#who);
@@ -51,17 +55,22 @@ export class App extends Emitter {
       if (!this.#who.contains(/** @type {Node} */ (target))) this.#closeMenu();
     });
     addEventListener("hashchange", () => this.#go());
+    document.querySelector(".skip-link")?.addEventListener("click", (event) => {
+      event.preventDefault(); // its address names a place in the page, not a view
+      this.#main.focus();
+      this.#main.scrollIntoView();
+    });
     this.#go();
   }
 
   #go() {
     const [, name = "", id = ""] = location.hash.split("/");
-    if (name === "sign-in" || name === "register") {
-      history.replaceState(null, "", this.room ? `#/room/${this.room.id}` : "#/");
-      signIn(this.client, { register: name === "register" });
-      if (this.#view) return;
-    }
     const room = name === "room" && /^room_[0-9A-Z]{26}$/.test(id) ? id : "";
+    if (!room && location.hash !== "" && location.hash !== "#/") {
+      history.replaceState(null, "", this.room ? `#/room/${this.room.id}` : "#/");
+      if (name === "sign-in" || name === "register") signIn(this.client, { register: name === "register" });
+      if (this.#view) return; // an address that names no view changes none
+    }
     if (this.#view && room === (this.room?.id ?? "")) return;
     const first = this.#view === null;
     this.#view?.leave();
@@ -93,7 +102,7 @@ export class App extends Emitter {
       return;
     }
     const menu = h("div", { class: "menu", hidden: true, "data-test": "user-menu" },
-      h("header", {}, h("strong", {}, user.nickname), h("span", { class: "hint clip" }, user.email)),
+      h("header", {}, h("strong", { class: "clip" }, user.nickname), h("span", { class: "hint clip" }, user.email)),
       h("button", { type: "button", class: "button plain", onclick: () => { toggle(false); copy(user.id, "Your id is copied: give it to who wants to invite you."); } }, icon("link"), "Copy my id for invitations"),
       h("button", { type: "button", class: "button plain", "data-test": "sign-out", onclick: () => { toggle(false); this.client.logout(); } }, icon("door"), "Sign out"));
     const face = avatar(user.id, user.nickname);
@@ -122,6 +131,8 @@ export class App extends Emitter {
     if (this.invitations) this.client.release(this.invitations);
     this.invitations = null;
     this.#told = null;
+    for (const close of this.#toldIn.values()) close();
+    this.#toldIn.clear();
     if (this.client.user) {
       const followed = this.client.invitations();
       this.invitations = followed;
@@ -138,16 +149,24 @@ export class App extends Emitter {
   #tellInvitations(followed) {
     const before = this.#told;
     this.#told = new Set(followed.docs.keys());
+    for (const [id, close] of this.#toldIn) {
+      if (followed.docs.has(id)) continue;
+      close(); // it was taken back
+      this.#toldIn.delete(id);
+    }
     if (!before) return;
     for (const [id, invite] of followed.docs) {
       if (before.has(id)) continue;
       // A room of one's own comes here as well, a moment before or after the page goes there.
-      setTimeout(() => { if (this.room?.id !== invite.room) this.#invited(invite); }, 1_000);
+      setTimeout(() => {
+        if (this.room?.id === invite.room || followed !== this.invitations || !followed.docs.has(id)) return;
+        this.#toldIn.set(id, this.#invited(invite));
+      }, 1_000);
     }
   }
 
   /** @param {import("../tutti/types.js").RoomInvite} invite */
   #invited(invite) {
-    toast(`You are invited to ${invite.name}.`, { action: { label: "Look", run: () => { location.hash = `#/room/${invite.room}`; } } });
+    return toast(`You are invited to ${invite.name}.`, { action: { label: "Look", run: () => { location.hash = `#/room/${invite.room}`; } } });
   }
 }

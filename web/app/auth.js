@@ -7,24 +7,22 @@ import { Refusal } from "../tutti/errors.js";
  * Asks who somebody is: to sign in, or to register.
  *
  * @param {import("../tutti/client.js").Client} client
- * @param {{register?: boolean, reason?: string, closed?: () => void}} [options]
+ * @param {{register?: boolean, reason?: string, email?: string, then?: () => void}} [options] then
+ *   is what they wanted to do when they were asked
  */
-export function signIn(client, { register = false, reason, closed } = {}) {
+export function signIn(client, { register = false, reason, email: known = "", then } = {}) {
   if (document.querySelector("dialog[data-test=auth]")) return;
-  const email = field("E-mail", { name: "email", type: "email", autocomplete: "email", required: true, "data-test": "email" });
+  const email = field("E-mail", { name: "email", type: "email", autocomplete: "email", required: true, value: known, "data-test": "email" });
   const nickname = field("Your name in rooms", { name: "nickname", autocomplete: "nickname", maxlength: 32, "data-test": "nickname" });
   const password = field("Password", {
     name: "password", type: "password", autocomplete: register ? "new-password" : "current-password", minlength: 8, "data-test": "password",
   }, register ? "At least 8 characters." : undefined);
   const swap = () => {
-    const next = !register;
-    swapping = true;
     dialog.close();
-    signIn(client, { register: next, reason, closed });
-    const again = /** @type {HTMLInputElement | null} */ (document.querySelector("dialog [name=email]"));
-    if (again) again.value = email.input.value;
+    dialog.remove(); // the close event comes later; until then this one would count as open
+    signIn(client, { register: !register, reason, email: email.input.value, then });
   };
-  let swapping = false;
+  let done = false;
   const dialog = ask({
     title: register ? "Join Tutti" : "Welcome back",
     lead: reason ?? (register ? "One account for every room." : "Sign in to vote, suggest and open rooms."),
@@ -38,8 +36,9 @@ export function signIn(client, { register = false, reason, closed } = {}) {
       if (register && !nickname.input.value.trim()) throw new Refusal("invalid", "choose a name that others will see", { field: "nickname" });
       if (!who.password) throw new Refusal("invalid", "enter your password", { field: "password" });
       const user = register ? await client.register({ ...who, nickname: nickname.input.value.trim() }) : await client.login(who);
+      done = true;
       toast(register ? `Welcome, ${user.nickname}.` : `Good to see you, ${user.nickname}.`);
     },
-    closed: () => { if (!swapping) closed?.(); },
+    closed: () => { if (done) then?.(); },
   });
 }

@@ -1,21 +1,27 @@
 import { h, icon, path, drawing } from "./dom.js";
 import { ask, choice, field } from "./dialog.js";
 import { duration } from "./format.js";
+import { elsewhere, mayLeave } from "./place.js";
+import { toast } from "./toast.js";
 import { Refusal } from "../tutti/errors.js";
 
 /**
- * Asks what the new room is to be, opens it and goes there.
+ * Asks what the new room is to be, opens it and goes there. Who has an open room of their own
+ * is asked before whether it may close.
  *
  * @param {import("../tutti/client.js").Client} client
  */
-export function openRoom(client) {
+export async function openRoom(client) {
+  const other = await elsewhere(client, "");
+  if (!await mayLeave(other, "Close it and go on")) return;
+  if (document.querySelector("dialog[data-test=create]")) return; // pressed twice
   const name = field("Name", { name: "name", maxlength: 100, placeholder: "Friday night", autocomplete: "off", "data-test": "new-room-name" });
   const access = choice("Who can come", "access", [["open", "Everyone"], ["private", "The invited"]]);
   const mode = choice("Who sounds", "mode", [["broadcast", "Every device"], ["direct", "Only mine"]]);
   const score = field("Votes a track needs", { name: "minimumScore", type: "number", min: 1, max: 10000, value: 1, inputmode: "numeric", "data-test": "minimum-score" }, "Alone, 1 will do. In company, 2 or more make it a vote.");
   const tiles = h("div", { class: "tiles", role: "group", "aria-label": "First tracks" });
   const chosen = () => [...tiles.querySelectorAll("input:checked")].map((i) => /** @type {HTMLInputElement} */ (i).value);
-  const dialog = ask({
+  ask({
     title: "Open a room",
     lead: "Pick a few tracks to begin with. From then on the votes decide.",
     test: "create",
@@ -35,6 +41,7 @@ export function openRoom(client) {
       const room = await client.createRoom({
         kind: "vote", name: title, open: access.value() === "open", mode: mode.value(), minimumScore, tracks: chosen(),
       });
+      if (other && !other.own) toast(`You left ${other.name} for your own room.`);
       location.hash = `#/room/${room}`;
     },
   });
@@ -46,7 +53,6 @@ export function openRoom(client) {
       h("input", { type: "checkbox", value: track.id, "aria-label": `${track.title} by ${track.artist}`, "data-test": "first-track" }),
       h("span", { class: "tick" }, icon("check")))));
   }, () => tiles.append(h("p", { class: "hint" }, "The tracks could not be listed. You can suggest some once the room is open.")));
-  return dialog;
 }
 
 /**

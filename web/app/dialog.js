@@ -24,10 +24,10 @@ export function ask({ title, lead, test, wide = false, fields, submit, danger = 
     class: "dialog-body", novalidate: true,
     onsubmit: async (/** @type {SubmitEvent} */ event) => {
       event.preventDefault();
-      if (go.disabled) return;
+      if (go.hasAttribute("aria-disabled")) return;
       error.hidden = true;
       for (const input of form.querySelectorAll("[aria-invalid]")) input.removeAttribute("aria-invalid");
-      go.disabled = true;
+      go.setAttribute("aria-disabled", "true"); // not disabled: that would drop the focus
       try {
         await run();
         dialog.close();
@@ -37,12 +37,12 @@ export function ask({ title, lead, test, wide = false, fields, submit, danger = 
         if (input instanceof HTMLElement) {
           input.setAttribute("aria-invalid", "true");
           input.focus();
-        }
+        } else if (!dialog.contains(document.activeElement) || document.activeElement === dialog) go.focus();
         error.textContent = explain(err);
         error.hidden = false;
         error.scrollIntoView({ block: "nearest" });
       } finally {
-        go.disabled = false;
+        go.removeAttribute("aria-disabled");
       }
     },
   },
@@ -53,10 +53,20 @@ export function ask({ title, lead, test, wide = false, fields, submit, danger = 
   error,
   h("div", { class: "dialog-foot" }, extra, go));
   const dialog = h("dialog", { class: wide ? "wide" : "", "aria-labelledby": "dialog-title", "data-test": test }, form);
-  dialog.addEventListener("close", () => { dialog.remove(); closed?.(); });
+  dialog.addEventListener("close", () => {
+    dialog.remove();
+    // What opened it may be gone by now, as the sign-in button is for who has signed in.
+    if (document.activeElement === document.body) {
+      const next = document.querySelector("[data-test=account]") ?? document.getElementById("main");
+      if (next instanceof HTMLElement) next.focus({ preventScroll: true });
+    }
+    closed?.();
+  });
   dialog.addEventListener("click", (event) => { if (event.target === dialog) dialog.close(); });
   document.body.append(dialog);
   dialog.showModal();
+  const first = fields.length ? form.querySelector(".field .input") : go;
+  if (first instanceof HTMLElement) first.focus();
   return dialog;
 }
 

@@ -164,7 +164,19 @@ export function keyed(list, keyOf, make) {
       row.update(item, index);
       if (list.children[index] !== row.element) list.insertBefore(row.element, list.children[index] ?? null);
     });
+    const within = [...rows].findIndex(([, row]) => focused && row.element.contains(focused));
+    const [lost] = [...rows.keys()].slice(within, within + 1);
     for (const [key, row] of rows) if (!next.has(key)) row.element.remove();
+    if (within >= 0 && lost !== undefined && !next.has(lost)) {
+      // The row that had the focus is gone: the one in its place takes it, or the list.
+      const row = [...next.values()][Math.min(within, next.size - 1)]?.element;
+      const same = focused?.dataset.test ? row?.querySelector(`[data-test="${focused.dataset.test}"]:not([hidden])`) : null;
+      const heir = same ?? row?.querySelector("a, button:not([hidden])") ?? list.closest("section")?.querySelector("h2");
+      if (heir instanceof HTMLElement) {
+        if (heir.tagName === "H2") heir.tabIndex = -1;
+        heir.focus({ preventScroll: true });
+      }
+    }
     if (focused && focused !== document.activeElement && list.contains(focused)) focused.focus({ preventScroll: true });
     for (const [key, row] of next) {
       const from = before.get(key);

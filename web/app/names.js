@@ -18,6 +18,8 @@ export class Names {
   #known = new Map();
   /** @type {Map<string, number>} what is to be asked for, and how often it was */
   #wanted = new Map();
+  /** @type {{id: string, name: string}[] | null} what storage holds; null if it was not read */
+  #met = null;
   /** @type {Set<() => void>} */
   #listeners = new Set();
   /** @type {ReturnType<typeof setTimeout> | undefined} */
@@ -26,6 +28,10 @@ export class Names {
   /** @param {import("../tutti/client.js").Client} client */
   constructor(client) {
     this.#client = client;
+    client.on("user", () => {
+      this.#met = null;
+      localStorage.removeItem(MET_KEY); // whom one met is nobody else's business
+    });
   }
 
   /**
@@ -55,24 +61,30 @@ export class Names {
 
   /** @returns {{id: string, name: string}[]} people met before, the latest first */
   met() {
-    try {
-      const met = JSON.parse(localStorage.getItem(MET_KEY) ?? "[]");
-      return met.filter((/** @type {any} */ one) => one?.id && one?.name && one.id !== this.#client.user?.id);
-    } catch {
-      return []; // not ours
+    if (!this.#met) {
+      try {
+        const met = JSON.parse(localStorage.getItem(MET_KEY) ?? "[]");
+        this.#met = met.filter((/** @type {any} */ one) => one?.id && one?.name);
+      } catch {
+        this.#met = []; // not ours
+      }
     }
+    return (this.#met ?? []).filter((one) => one.id !== this.#client.user?.id);
   }
 
   /**
-   * Remembers somebody who was in a room with this user.
+   * Remembers somebody who was in a room with this user. Who is remembered already keeps
+   * their place, so that drawing a room again writes nothing.
    *
    * @param {string} id
    */
   meet(id) {
     const name = this.#known.get(id);
-    if (!name || id === this.#client.user?.id) return;
-    const others = this.met().filter((one) => one.id !== id);
-    localStorage.setItem(MET_KEY, JSON.stringify([{ id, name }, ...others].slice(0, MET)));
+    if (!name || !this.#client.user || id === this.#client.user.id) return;
+    const met = this.met();
+    if (met.some((one) => one.id === id && one.name === name)) return;
+    this.#met = [{ id, name }, ...met.filter((one) => one.id !== id)].slice(0, MET);
+    localStorage.setItem(MET_KEY, JSON.stringify(this.#met));
   }
 
   async #ask() {

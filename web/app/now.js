@@ -10,7 +10,7 @@ const VOLUME_KEY = "tutti.volume";
  * @param {import("./room.js").Stage} stage
  */
 export function nowPlaying({ app, room, act, draw: drawAll }) {
-  const { player, client } = app;
+  const { player, client, voice } = app;
   let listensIn = false;
 
   const glow = h("img", { class: "now-glow", alt: "", hidden: true });
@@ -39,6 +39,8 @@ export function nowPlaying({ app, room, act, draw: drawAll }) {
   const skip = h("button", { type: "button", class: "button slim", "data-test": "skip", onclick: () => { if (!room.you?.votedToSkip) act("skip"); } });
   const listen = h("button", { type: "button", class: "button slim", "data-test": "listen-in", onclick: () => { listensIn = !listensIn; drawAll(); } });
   const tap = h("button", { type: "button", class: "button primary tap", "data-test": "tap-to-listen", onclick: () => player.unlock() }, icon("volume"), "Tap to listen");
+  const other = h("div", { class: "other-tab", hidden: true, "data-test": "other-tab" }, h("p", { class: "small quiet" }, "Playing in another tab."),
+    h("button", { type: "button", class: "button slim", "data-test": "sound-here", onclick: () => voice.take() }, icon("volume"), "Play here"));
   const trouble = h("p", { class: "small quiet", "data-test": "sound-trouble" });
   const sound = h("p", { class: "small quiet sound-note" });
 
@@ -49,8 +51,15 @@ export function nowPlaying({ app, room, act, draw: drawAll }) {
   });
   const mute = h("button", {
     type: "button", class: "button plain round", "data-test": "mute",
-    onclick: () => { volume.value = Number(volume.value) > 0 ? "0" : "1"; localStorage.setItem(VOLUME_KEY, volume.value); applyVolume(); },
+    onclick: () => {
+      const level = Number(volume.value);
+      if (level > 0) loud = level;
+      volume.value = level > 0 ? "0" : String(loud);
+      localStorage.setItem(VOLUME_KEY, volume.value);
+      applyVolume();
+    },
   });
+  let loud = kept > 0 ? kept : 1; // what unmuting goes back to
   function applyVolume() {
     const level = Number(volume.value);
     player.volume = level;
@@ -60,15 +69,16 @@ export function nowPlaying({ app, room, act, draw: drawAll }) {
   }
   applyVolume();
 
+  const volumeBox = h("div", { class: "volume-box" }, mute, volume);
   const element = h("section", { class: "now", "aria-label": "Now playing", "data-test": "now" },
     glow,
     h("div", { class: "now-pictures" }, picture, blank),
     h("div", { class: "now-text" },
-      h("div", { class: "now-top" }, label, h("div", { class: "volume-box" }, mute, volume)), title, artist,
+      h("div", { class: "now-top" }, label, volumeBox), title, artist,
       progress,
       h("div", { class: "times small" }, elapsed, length),
       h("div", { class: "controls" }, toggle, next, skip, listen),
-      tap, trouble, sound));
+      tap, other, trouble, sound));
 
   /** @param {number} position */
   function place(position) {
@@ -111,7 +121,10 @@ export function nowPlaying({ app, room, act, draw: drawAll }) {
       if (!state) return;
       const { current, playback } = state;
       const member = you?.member ?? false;
-      player.play(state, sounds());
+      const closed = state.phase !== "open";
+      const wants = sounds();
+      voice.want(wants ? client.user?.id ?? "" : null);
+      player.play(state, wants && voice.state === "ours");
       player.expect(nextEligible(state)?.track);
 
       set(element, "data-playing", String(playback.playing));
@@ -121,12 +134,12 @@ export function nowPlaying({ app, room, act, draw: drawAll }) {
       picture.hidden = glow.hidden = !art;
       blank.hidden = Boolean(art);
       if (art) { set(picture, "src", art); set(glow, "src", art); }
-      text(word, !current ? "Waiting for music" : playback.ended ? "At its end, waiting for the next" : playback.playing ? "Now playing" : "Paused");
-      text(title, current?.title ?? "Nothing plays yet");
-      text(artist, current ? current.artist || "Unknown artist" : emptyHint(state.options.minimumScore));
+      text(word, closed ? "The room is closed" : !current ? "Waiting for music" : playback.ended ? "At its end, waiting for the next" : playback.playing ? "Now playing" : playback.positionMs === 0 ? "Ready to play" : "Paused");
+      text(title, current?.title ?? (closed ? "Nothing played at the end" : "Nothing plays yet"));
+      text(artist, current ? current.artist || "Unknown artist" : closed ? "" : emptyHint(state.options.minimumScore, room.may("play")));
       text(length, current ? duration(current.durationMs) : "");
-      progress.hidden = !current;
-      elapsed.hidden = !current;
+      progress.hidden = elapsed.hidden = length.hidden = !current || closed;
+      volumeBox.hidden = closed;
       set(seek, "max", current?.durationMs ?? 0);
       seek.hidden = !current || playback.ended || !room.may("seek");
       shown = -1;
@@ -146,9 +159,10 @@ export function nowPlaying({ app, room, act, draw: drawAll }) {
       listen.hidden = member || state.options.mode === "direct" || state.phase !== "open" || !current;
       listen.replaceChildren(icon(listensIn ? "mute" : "volume"), listensIn ? "Stop listening" : "Listen in");
       set(listen, "aria-pressed", listensIn);
+      other.hidden = voice.state !== "elsewhere";
       tap.hidden = player.state !== "blocked";
       trouble.hidden = player.state !== "broken";
-      text(trouble, current?.provider === "yt" ? "This track plays on its own site, not here." : "This device cannot play the track. The room goes on.");
+      text(trouble, current ? whyBroken(current) : "");
       text(sound, state.options.mode === "direct" && member && !sounds() ? "The sound comes from the creator's device." : "");
       sound.hidden = sound.textContent === "";
       set(element, "data-sound", player.state);
@@ -157,7 +171,23 @@ export function nowPlaying({ app, room, act, draw: drawAll }) {
   };
 }
 
-/** @param {number} minimumScore */
-function emptyHint(minimumScore) {
-  return minimumScore > 1 ? `The first track with ${count(minimumScore, "vote")} starts the music.` : "Suggest a track to start the music.";
+/**
+ * A new room stands still: its first track is put on, and somebody has to start it. A room
+ * that waits at the end of a track goes on by itself.
+ *
+ * @param {number} minimumScore
+ * @param {boolean} controls whether this user may start it
+ */
+function emptyHint(minimumScore, controls) {
+  const first = minimumScore > 1 ? `The first track with ${count(minimumScore, "vote")} is put on.` : "The first track suggested is put on.";
+  return `${first} ${controls ? "Then press play." : "Who controls the music starts it."}`;
+}
+
+/** @param {import("../tutti/types.js").Track} track one that does not play */
+function whyBroken({ provider, url }) {
+  if (provider === "yt") return "This track plays on its own site, not here. The room goes on.";
+  const { protocol, origin } = new URL(url, location.href);
+  if (protocol === "http:" && location.protocol === "https:") return "This track comes over plain http, which a page over https may not play. The room goes on.";
+  if (origin !== location.origin) return "This track could not be played here: its site may be away or refuse it, or this browser does not know the format. The room goes on.";
+  return "This track could not be played here: this browser may not know its format. The room goes on.";
 }

@@ -10,6 +10,10 @@ import { Refusal } from "../tutti/errors.js";
 const ranks = /** @type {Record<string, number>} */ ({ creator: 4, moderator: 3, speaker: 2, member: 2, guest: 1 });
 /** How many of a big room are shown; the rest is a number. */
 const PAGE = 50;
+/** A big room's list is read again this long after the last time: soon if people came or went,
+ * later if anything else changed, which may have been a role. */
+const COUNT_MOVED_MS = 5_000;
+const REV_MOVED_MS = 30_000;
 
 /**
  * Who is in the room, and what may be done about them.
@@ -25,7 +29,9 @@ export function people({ app, room, act }) {
   const drawRows = keyed(list, (/** @type {[string, Member]} */ [id]) => id, ([id]) => row(id));
   /** @type {[string, Member][]} of a room too big to be listed in its document */
   let page = [];
-  let pageOf = 0;
+  let read = { at: -Infinity, rev: -1, count: -1, busy: false };
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  let again;
 
   /** @param {string} id */
   function row(id) {
@@ -105,22 +111,34 @@ export function people({ app, room, act }) {
     });
   }
 
+  /** Reads a big room's list if it is due, or sees to it that it will be. */
+  function follow() {
+    const count = room.state?.memberCount ?? 0;
+    clearTimeout(again);
+    again = undefined;
+    if (read.busy || (read.rev === room.rev && read.count === count)) return;
+    const wait = read.at + (read.count === count ? REV_MOVED_MS : COUNT_MOVED_MS) - performance.now();
+    if (wait <= 0) readPage();
+    else again = setTimeout(draw, wait);
+  }
+
   async function readPage() {
-    pageOf = room.rev;
+    read = { at: performance.now(), rev: room.rev, count: room.state?.memberCount ?? 0, busy: true };
     try {
       const answer = await client.query("members", { room: room.id, limit: PAGE });
       page = answer.members.map((/** @type {Member & {user: string}} */ m) => [m.user, m]);
-      draw();
     } catch {
-      page = []; // the count still tells
+      read.rev = -1; // the list before stays, and is asked for again
     }
+    read.busy = false;
+    if (app.room === room) draw();
   }
 
   function draw() {
     const { state } = room;
     if (!state) return;
     const paged = state.roster === "paged";
-    if (paged && pageOf === 0) readPage();
+    if (paged) follow();
     const all = paged ? page : Object.entries(state.members);
     const shown = [...all].sort(([a, x], [b, y]) => (ranks[y.role] ?? 0) - (ranks[x.role] ?? 0) || x.joinedAt - y.joinedAt || (a < b ? -1 : 1));
     drawRows(shown);
@@ -135,5 +153,6 @@ export function people({ app, room, act }) {
     element: h("section", { class: "panel", "aria-labelledby": "people-title" },
       h("div", { class: "panel-head" }, h("h2", { id: "people-title" }, "In the room"), total, invite), list, more),
     draw,
+    end: () => clearTimeout(again),
   };
 }

@@ -11,7 +11,8 @@ import { count, duration } from "./format.js";
 export function queueList({ app, room, act }) {
   const list = h("ol", { class: "queue", "data-test": "queue" });
   const total = h("span", { class: "quiet small" });
-  const empty = h("div", { class: "empty small-empty", "data-test": "queue-empty" }, rest(), h("h3", {}, "The queue is empty"), h("p", {}, "Suggest a track, and everybody can vote for it."));
+  const invitation = h("p", {}, "Suggest a track, and everybody can vote for it.");
+  const empty = h("div", { class: "empty small-empty", "data-test": "queue-empty" }, rest(), h("h3", {}, "The queue is empty"), invitation);
   /** Votes on their way: shown at once, forgotten when answered. @type {Set<string>} */
   const pending = new Set();
   const drawRows = keyed(list, (/** @type {QueueEntry} */ entry) => entry.track.id, (entry) => row(entry));
@@ -59,9 +60,11 @@ export function queueList({ app, room, act }) {
         set(button, "aria-disabled", mine || !may || pending.has(id) ? "true" : null);
         button.replaceChildren(icon(mine ? "check" : "up"), score);
         set(button, "data-mine", mine || pending.has(id));
-        set(button, "aria-label", mine ? `You voted for ${entry.track.title}, ${count(entry.score, "vote")}` : `Vote for ${entry.track.title}, ${count(entry.score, "vote")}`);
+        set(button, "data-pending", pending.has(id));
+        button.hidden = state?.phase !== "open";
+        set(button, "aria-label", pending.has(id) ? `Your vote for ${entry.track.title} is on its way` : mine ? `You voted for ${entry.track.title}, ${count(entry.score, "vote")}` : `Vote for ${entry.track.title}, ${count(entry.score, "vote")}`);
         set(button.parentElement ?? button, "data-eligible", entry.score >= needed);
-        remove.hidden = !room.may("remove");
+        remove.hidden = state?.phase !== "open" || !room.may("remove");
       },
     };
   }
@@ -70,6 +73,7 @@ export function queueList({ app, room, act }) {
     const queue = room.queue();
     drawRows(queue);
     list.hidden = queue.length === 0;
+    invitation.hidden = room.state?.phase !== "open";
     empty.hidden = queue.length > 0;
     text(total, queue.length ? `${count(queue.length, "track")} · ${duration(queue.reduce((sum, e) => sum + e.track.durationMs, 0))}` : "");
   }

@@ -7,6 +7,7 @@ import { nowPlaying } from "./now.js";
 import { people } from "./people.js";
 import { queueList } from "./queue.js";
 import { suggestBox } from "./suggest.js";
+import { elsewhere, mayLeave, remember, remembered } from "./place.js";
 import { complain, toast } from "./toast.js";
 
 /** @typedef {import("./app.js").App} App */
@@ -50,8 +51,8 @@ export function roomView(app, id) {
 
   const title = h("h1", { class: "room-name", "data-test": "room-name" });
   const badges = h("div", { class: "badges" });
-  const host = h("span", { class: "quiet small" });
-  const join = h("button", { type: "button", class: "button primary", "data-test": "join", onclick: () => act("join") }, "Join");
+  const host = h("span", { class: "quiet small host" });
+  const join = h("button", { type: "button", class: "button primary", "data-test": "join", onclick: enter }, "Join");
   const leave = h("button", { type: "button", class: "button slim", "data-test": "leave", onclick: goAway }, icon("door"), "Leave");
   const share = h("button", { type: "button", class: "button slim", "data-test": "share", onclick: () => copy(location.href, "The room's address is copied.") }, icon("link"), "Share");
   const banner = h("div", { class: "banner", role: "status", hidden: true, "data-test": "banner" });
@@ -63,6 +64,12 @@ export function roomView(app, id) {
   const body = h("div", { class: "room-grid" },
     h("div", { class: "room-main" }, now.element, queue.element),
     h("div", { class: "room-side" }, suggest.element, roster.element));
+  // On a narrow screen the columns lie under each other: what is suggested comes before what
+  // waits, in the page as well, for who walks through it by keyboard.
+  const narrow = matchMedia("(max-width: 900px)");
+  const arrange = () => (narrow.matches ? queue.element.before(suggest.element) : roster.element.before(suggest.element));
+  arrange();
+  narrow.addEventListener("change", arrange);
   const whole = h("div", { hidden: true },
     h("div", { class: "room-head" },
       h("div", { class: "room-title" }, title, h("div", { class: "badges" }, badges, host)),
@@ -72,14 +79,38 @@ export function roomView(app, id) {
   const gone = h("div", { class: "empty tall", hidden: true, "data-test": "gone" });
   const element = h("div", { class: "room", "data-test": "room" }, loading, gone, whole);
 
+  let banned = false;
+  let entering = false;
+  /** Joins; who is no more than a guest signs in before. */
+  async function enter() {
+    if (!client.user) {
+      signIn(client, { reason: "Sign in to join the room.", then: enter });
+      return;
+    }
+    if (entering || app.room !== room) return;
+    entering = true;
+    draw();
+    const other = await elsewhere(client, id);
+    if (await mayLeave(other, "Close it and join here") && await act("join") && other && !other.own) {
+      toast(`You left ${other.name} for this room.`);
+    }
+    entering = false;
+    draw();
+  }
+
   async function goAway() {
     if (room.state?.creator === client.user?.id && room.state?.phase === "open") {
       ask({
         title: "Close the room?", lead: "It is yours: when you leave, it closes for everybody.", test: "confirm-leave",
         fields: [], submit: "Leave and close it", danger: true,
-        run: async () => { await room.command("leave"); location.hash = "#/"; },
+        run: async () => { await room.command("leave"); away(); },
       });
-    } else if (await act("leave")) location.hash = "#/";
+    } else if (await act("leave")) away();
+  }
+
+  function away() {
+    remember(client, null);
+    location.hash = "#/";
   }
 
   /** Several changes of one moment are drawn once. */
@@ -115,11 +146,17 @@ export function roomView(app, id) {
     const by = names.of(state.creator);
     text(host, by ? `by ${state.creator === client.user?.id ? "you" : by}` : "");
     element.dataset.member = String(member);
+    if (member && !closed) remember(client, state);
+    else if (you && remembered(client) === id) remember(client, null);
     leave.hidden = !member || closed;
+    text(join, entering ? "Joining…" : "Join");
+    set(join, "aria-disabled", entering ? "true" : null);
+    set(join, "data-pending", entering);
     join.hidden = member || closed || (you !== null && !you.may.includes("join"));
     set(element, "data-phase", state.phase);
     drawBanner(closed, member);
     body.classList.toggle("closed", closed);
+    set(queue.element, "data-closed", closed);
     for (const part of [now, queue, suggest, roster]) part.draw();
   }
 
@@ -131,6 +168,7 @@ export function roomView(app, id) {
     const { state, you } = room;
     let message = "";
     let ask;
+    if (closed) ask = h("a", { class: "button slim", href: "#/", "data-test": "to-lobby" }, "To the lobby");
     if (closed) message = state?.closedReason === "creator_left" ? "This room is closed: its creator has left." : "This room is closed.";
     else if (you?.banned) message = "You are banned from this room.";
     else if (you?.cannotVote === "outside_time") message = state?.constraints?.window === "before" ? `Votes are taken from ${clockTime(state.constraints.start)}.` : "The time for votes is over.";
@@ -148,11 +186,15 @@ export function roomView(app, id) {
   }
 
   function drawGone() {
+    app.voice.want(null);
     player.play(null, false);
     const signedOut = !client.user;
+    // A private room is gone for who was taken out: the document that was held names them a member.
+    const takenOut = !signedOut && (room.you?.member ?? false) && room.reason?.code === "not_found";
+    if (remembered(client) === id) remember(client, null);
     gone.replaceChildren(rest(),
-      h("h2", {}, room.reason?.code === "not_found" ? "No such room, or a private one" : "This room cannot be shown"),
-      h("p", {}, room.reason?.code === "not_found"
+      h("h2", {}, takenOut ? (banned ? "You were banned from this room" : "You were taken out of this room") : room.reason?.code === "not_found" ? "No such room, or a private one" : "This room cannot be shown"),
+      h("p", {}, takenOut ? `${room.state?.name ?? "The room"} is private: you cannot see it any more.` : room.reason?.code === "not_found"
         ? "Ask whoever sent you here for an invitation." + (signedOut ? " If you have one, sign in." : "")
         : sentence(room.reason?.message ?? "It is not there any more")),
       h("div", { class: "dialog-foot" },
@@ -172,11 +214,15 @@ export function roomView(app, id) {
     names.on(draw),
     client.on("user", draw),
     player.on("state", draw),
+    app.voice.on("state", draw),
     room.on("events", ({ events }) => {
       for (const event of events) tellEvent(app, event);
     }),
     room.on("sealed", (events) => {
-      for (const event of events) tellEvent(app, event);
+      for (const event of events) {
+        if (event.type === "user.banned" && event.body?.user === client.user?.id) banned = true;
+        tellEvent(app, event);
+      }
     }),
     app.on("invitations", () => { if (room.status === "gone" && app.invitations && [...app.invitations.docs.values()].some((i) => i.room === id)) room.restart(); }),
   ];
@@ -185,8 +231,11 @@ export function roomView(app, id) {
     element,
     leave: () => {
       for (const end of ends) end();
+      narrow.removeEventListener("change", arrange);
+      roster.end();
       now.end();
       suggest.end();
+      app.voice.want(null);
       player.play(null, false);
       client.release(room);
     },

@@ -1,8 +1,7 @@
 import { h, icon, set, text } from "./dom.js";
+import { Finder, isReference } from "./finder.js";
 import { duration } from "./format.js";
 import { toast } from "./toast.js";
-
-/** @typedef {import("../tutti/types.js").Track} Track */
 
 const SHOWN = 8;
 const PAUSE_MS = 150;
@@ -14,17 +13,24 @@ const PAUSE_MS = 150;
  * @param {import("./room.js").Stage} stage
  */
 export function suggestBox({ app, room, act }) {
-  /** @type {Track[]} */
-  let found = [];
-  let chosen = -1;
-  let asked = 0;
+  const finder = new Finder(async (query) => {
+    const tracks = await app.client.http.tracks(query, 50);
+    const { queue = {}, current } = room.state ?? {};
+    return tracks.filter((t) => !Object.hasOwn(queue, t.id) && t.id !== current?.id).slice(0, SHOWN);
+  });
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   let timer;
 
   const input = h("input", {
     class: "input", type: "text", role: "combobox", placeholder: "Search, or paste a link", autocomplete: "off", spellcheck: "false",
     "aria-label": "Suggest a track", "aria-expanded": "false", "aria-controls": "suggestions", "aria-autocomplete": "list", "data-test": "suggest",
-    oninput: () => { clearTimeout(timer); timer = setTimeout(search, PAUSE_MS); },
+    oninput: () => {
+      finder.forget(); // nothing of the old words can be taken for the new ones
+      for (const option of list.querySelectorAll("[aria-selected=true]")) set(option, "aria-selected", "false");
+      set(input, "aria-activedescendant", null);
+      clearTimeout(timer);
+      timer = setTimeout(search, PAUSE_MS);
+    },
     onfocus: () => search(),
     onkeydown: (/** @type {KeyboardEvent} */ event) => keys(event),
     onblur: () => setTimeout(() => { if (!box.contains(document.activeElement)) show(false); }, 120),
@@ -39,32 +45,29 @@ export function suggestBox({ app, room, act }) {
   const element = h("section", { class: "panel", "aria-labelledby": "suggest-title" },
     h("div", { class: "panel-head" }, h("h2", { id: "suggest-title" }, "Suggest a track")), box, hint);
 
-  const isAddress = () => /^https?:\/\/\S+$/i.test(input.value.trim());
+  const words = () => input.value.trim();
 
   async function search() {
-    const query = input.value.trim();
-    if (isAddress()) {
-      found = [];
-      drawList("Press Enter to suggest this link.");
+    clearTimeout(timer);
+    const query = words();
+    if (isReference(query)) {
+      finder.forget();
+      drawList(/^http/i.test(query) ? "Press Enter to suggest this link." : "Press Enter to suggest this track.");
       return;
     }
-    const mine = ++asked;
-    try {
-      const tracks = await app.client.http.tracks(query, 50);
-      if (mine !== asked || document.activeElement !== input) return;
-      const { queue = {}, current } = room.state ?? {};
-      found = tracks.filter((t) => !Object.hasOwn(queue, t.id) && t.id !== current?.id).slice(0, SHOWN);
-      chosen = found.length && query ? 0 : -1;
-      drawList(found.length ? "" : query ? "Nothing of that name. Paste a link instead." : "Everything here is queued already.");
-    } catch {
-      if (mine === asked) drawList("The catalogue cannot be reached right now.");
-    }
+    if (await finder.look(query) && document.activeElement === input) drawFound(query);
+  }
+
+  /** @param {string} query */
+  function drawFound(query) {
+    if (finder.failed) drawList("The catalogue cannot be reached right now.");
+    else drawList(finder.found.length ? "" : query ? "Nothing of that name. Paste a link instead." : "Everything here is queued already.");
   }
 
   /** @param {string} message */
   function drawList(message) {
-    list.replaceChildren(...found.map((track, i) => h("li", {
-      role: "option", id: `suggestion-${i}`, "aria-selected": String(i === chosen), "data-test": "suggestion", "data-track": track.id,
+    list.replaceChildren(...finder.found.map((track, i) => h("li", {
+      role: "option", id: `suggestion-${i}`, "aria-selected": String(i === finder.chosen), "data-test": "suggestion", "data-track": track.id,
       onpointerdown: (/** @type {Event} */ event) => event.preventDefault(),
       onclick: () => suggest(track.id, track.title),
     },
@@ -79,8 +82,8 @@ export function suggestBox({ app, room, act }) {
   function show(open) {
     list.hidden = !open;
     set(input, "aria-expanded", String(open));
-    if (!open) chosen = -1;
-    set(input, "aria-activedescendant", open && chosen >= 0 ? `suggestion-${chosen}` : null);
+    if (!open) finder.chosen = -1;
+    set(input, "aria-activedescendant", open && finder.chosen >= 0 ? `suggestion-${finder.chosen}` : null);
   }
 
   /** @param {KeyboardEvent} event */
@@ -91,23 +94,34 @@ export function suggestBox({ app, room, act }) {
     } else if (event.key === "ArrowDown" || event.key === "ArrowUp") {
       event.preventDefault();
       if (list.hidden) return void search();
-      if (found.length === 0) return;
-      chosen = (chosen + (event.key === "ArrowDown" ? 1 : chosen < 0 ? found.length : found.length - 1)) % found.length;
+      if (finder.found.length === 0) return;
+      finder.move(event.key === "ArrowDown" ? 1 : -1);
       [...list.querySelectorAll("[role=option]")].forEach((option, i) => {
-        set(option, "aria-selected", String(i === chosen));
-        if (i === chosen) option.scrollIntoView({ block: "nearest" });
+        set(option, "aria-selected", String(i === finder.chosen));
+        if (i === finder.chosen) option.scrollIntoView({ block: "nearest" });
       });
-      set(input, "aria-activedescendant", `suggestion-${chosen}`);
+      set(input, "aria-activedescendant", `suggestion-${finder.chosen}`);
     }
   }
 
-  function submit() {
-    const track = found[chosen];
-    const value = input.value.trim();
-    if (track && !list.hidden) suggest(track.id, track.title);
-    else if (isAddress() || /^[a-z]+:[\w-]+$/i.test(value)) suggest(value, "The track");
-    else if (value) search();
-    else input.focus();
+  let submitting = false;
+  /** Takes what is chosen; while it is still being looked for, as soon as it is found. */
+  async function submit() {
+    clearTimeout(timer);
+    const value = words();
+    if (submitting) return;
+    if (!value) return input.focus();
+    if (isReference(value)) return suggest(value, "The track");
+    let track = list.hidden ? undefined : finder.found[finder.chosen];
+    if (!track) {
+      submitting = true;
+      const current = await finder.look(value);
+      submitting = false;
+      if (!current || words() !== value) return;
+      track = finder.found[finder.chosen];
+    }
+    if (track) suggest(track.id, track.title);
+    else drawFound(value);
   }
 
   /**
@@ -116,13 +130,13 @@ export function suggestBox({ app, room, act }) {
    */
   async function suggest(ref, title) {
     input.value = "";
-    found = [];
+    finder.forget();
     show(false);
-    send.disabled = true;
+    set(box, "aria-busy", true);
     const done = await act("suggest", { tracks: [ref] });
-    send.disabled = false;
+    set(box, "aria-busy", null);
     if (done) toast(`${title} is suggested, with your vote.`);
-    else if (/^https?:/i.test(ref)) input.value = ref; // to be mended
+    else if (/^https?:/i.test(ref) && !input.value) input.value = ref; // to be mended
   }
 
   return {

@@ -257,3 +257,59 @@ test("a refused token is replaced once, then the user is a guest", async (t) => 
   assert.equal("token" in world.socket.of("hello")[0], false);
   assert.equal(world.client.status.state, "live");
 });
+
+test("when the device says that it is offline, silence for five seconds counts as lost", async (t) => {
+  const world = new World(t);
+  await world.connected();
+  await world.pass(1_000);
+  assert.equal(world.client.status.state, "live");
+  world.answersPings = false;
+  globalThis.dispatchEvent?.(new Event("offline"));
+  if (!globalThis.dispatchEvent) world.client.hurry(); // node has no such event
+  await world.pass(4_900);
+  assert.equal(world.client.status.state, "live");
+  await world.pass(200);
+  assert.equal(world.client.status.state, "waiting");
+});
+
+test("a device that says it is offline and still hears the server stays connected", async (t) => {
+  const world = new World(t);
+  await world.connected();
+  await world.pass(1_000);
+  const pings = world.socket.pings;
+  world.client.hurry();
+  await world.pass(6_000);
+  assert.ok(world.socket.pings > pings);
+  assert.equal(world.client.status.state, "live");
+});
+
+test("a command that nobody answers makes for a ping, and then for a lost connection", async (t) => {
+  const world = new World(t);
+  await world.connected();
+  await world.pass(1_000);
+  world.answersPings = false;
+  const answer = world.client.room(room).command("play").catch(() => {});
+  const pings = world.socket.pings;
+  await world.pass(2_900);
+  assert.equal(world.socket.pings, pings);
+  await world.pass(300);
+  assert.ok(world.socket.pings > pings);
+  assert.equal(world.client.status.state, "live");
+  await world.pass(5_000);
+  assert.notEqual(world.client.status.state, "live");
+  assert.equal(world.client.waiting, 1);
+  world.client.close();
+  await answer;
+});
+
+test("asking again and again whether anybody is there puts nothing off", async (t) => {
+  const world = new World(t);
+  await world.connected();
+  await world.pass(1_000);
+  world.answersPings = false;
+  for (let i = 0; i < 4; i++) {
+    world.client.hurry();
+    await world.pass(1_300);
+  }
+  assert.notEqual(world.client.status.state, "live");
+});

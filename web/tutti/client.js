@@ -69,6 +69,7 @@ export class Client extends Emitter {
     this.http.session.on("change", (user) => this.#changedUser(user));
     const { signal } = this.#stop;
     globalThis.addEventListener?.("online", () => this.#connection.hurry(), { signal });
+    globalThis.addEventListener?.("offline", () => this.#connection.doubt(), { signal });
     globalThis.document?.addEventListener("visibilitychange", () => {
       if (document.visibilityState === "visible") this.#connection.hurry();
     }, { signal });

@@ -19,7 +19,9 @@ const ROUND_GAP_MS = 40;
 /** How often the clock is measured anew, and the connection shown to be alive. */
 const MEASURE_MS = 30_000;
 /** Without any frame for this long after a ping the connection is given up. */
-const DEAD_MS = 10_000;
+const DEAD_MS = 5_000;
+/** What was asked and has no answer for this long makes for a ping before its time. */
+const DOUBT_MS = 3_000;
 /** A token is replaced this long before it expires, or after half of what it had left. */
 const REHELLO_MS = 60_000;
 /** A connection that lived this long starts the back-off from its beginning. */
@@ -43,7 +45,6 @@ export class Connection extends Emitter {
   #status = { state: "idle", retryAt: 0, reason: null };
   #attempt = 0;
   #liveSince = 0;
-  #heardAt = 0;
   #refused = false;
   #helloId = 0;
   /** @type {Map<string, ReturnType<typeof setTimeout>>} every timer under way, by its purpose */
@@ -102,7 +103,14 @@ export class Connection extends Emitter {
    * @returns {boolean} false if there is no live socket to write to
    */
   send(frame) {
-    return this.live && this.#write(frame);
+    const sent = this.live && this.#write(frame);
+    if (sent && !this.#timers.has("doubt")) this.#after("doubt", DOUBT_MS, () => this.measure());
+    return sent;
+  }
+
+  /** Whether anybody is there is to be shown now: the device says that its network is gone. */
+  doubt() {
+    if (this.live) this.measure();
   }
 
   /** Measures the clock with a round of pings, and thereby shows whether anybody is there. */
@@ -120,11 +128,9 @@ export class Connection extends Emitter {
       this.#write({ type: "ping", sent: this.#clock.monotonic() });
       this.#after("measure", ROUND_GAP_MS, ping);
     };
-    const asked = this.#clock.monotonic();
+    // A second round is no second chance.
+    if (!this.#timers.has("dead")) this.#after("dead", DEAD_MS, () => this.#lost(1006));
     ping();
-    this.#after("dead", DEAD_MS, () => {
-      if (this.#heardAt < asked) this.#lost(1006);
-    });
   }
 
   async #connect() {
@@ -169,7 +175,8 @@ export class Connection extends Emitter {
   /** @param {string} data */
   #receive(data) {
     const received = this.#clock.monotonic();
-    this.#heardAt = received;
+    this.#cancel("dead"); // somebody is there
+    this.#cancel("doubt");
     /** @type {ServerFrame} */
     const frame = JSON.parse(data);
     if (frame.type === "pong") {

@@ -2,9 +2,7 @@ package aggregate_test
 
 import (
 	"context"
-	"io"
 	"log/slog"
-	"net/http"
 	"slices"
 	"strings"
 	"testing"
@@ -16,6 +14,7 @@ import (
 	"github.com/tuttihq/tutti/services/internal/aggregate"
 	"github.com/tuttihq/tutti/services/internal/aggregate/aggregatetest"
 	"github.com/tuttihq/tutti/services/internal/telemetry"
+	"github.com/tuttihq/tutti/services/internal/telemetry/telemetrytest"
 	"github.com/tuttihq/tutti/subjects"
 )
 
@@ -129,35 +128,6 @@ func TestCommandsOfOneCommitAreLinkedWithItsAppend(t *testing.T) {
 	}
 }
 
-// scrape reads what a registry would tell Prometheus.
-func scrape(t *testing.T, r *telemetry.Registry) string {
-	t.Helper()
-	s, err := telemetry.Serve(t.Context(), "127.0.0.1:0", r, func(context.Context) error { return nil }, slog.New(slog.DiscardHandler))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() {
-		if err := s.Shutdown(context.Background()); err != nil {
-			t.Error(err)
-		}
-		http.DefaultClient.CloseIdleConnections()
-	}()
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.URL()+"/metrics", nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = resp.Body.Close() }()
-	text, err := io.ReadAll(resp.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(text)
-}
-
 func TestEveryCommandIsCountedOnceUnderAVerbThatIsKnown(t *testing.T) {
 	reg := telemetry.NewRegistry()
 	e := aggregate.NewEngine(aggregatetest.Tally{Name: "tally", Limit: 10}, aggregatetest.NewMemory(),
@@ -183,7 +153,7 @@ func TestEveryCommandIsCountedOnceUnderAVerbThatIsKnown(t *testing.T) {
 	if err := e.Close(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	text := scrape(t, reg)
+	text := telemetrytest.Scrape(t, reg)
 	for _, want := range []string{
 		`tutti_commands_total{outcome="ok",service="tally",verb="add"} 2`,
 		`tutti_commands_total{outcome="full",service="tally",verb="add"} 1`,

@@ -13,8 +13,14 @@ import (
 	"github.com/tuttihq/tutti/subjects"
 )
 
-// maxOwn bounds the documents of one user that Own gives; those stored first are given.
-const maxOwn = 1000
+const (
+	// maxOwn bounds the documents of one user that Own gives; those stored first are given.
+	maxOwn = 1000
+	// maxOwnRead bounds how many it looks at, those that went among them.
+	maxOwnRead = 20_000
+)
+
+var errOwnEnough = errors.New("bus: enough")
 
 // watchPause is how long Watch waits before it begins again.
 const watchPause = 500 * time.Millisecond
@@ -116,30 +122,21 @@ func (b *Bus) Own(ctx context.Context, table, user string) (map[string]json.RawM
 	if !subjects.Token(table) || !subjects.Token(user) {
 		return nil, fmt.Errorf("bus: own documents of %q in %q: not names", user, table)
 	}
-	answers := make(chan *nats.Msg, maxOwn+1)
-	inbox := b.nc.NewInbox()
-	sub, err := b.nc.ChanSubscribe(inbox, answers)
-	if err != nil {
-		return nil, fmt.Errorf("bus: own documents: %w", classify(err))
-	}
-	defer func() { _ = sub.Unsubscribe() }()
-	req, err := json.Marshal(struct {
-		MultiLast []string `json:"multi_last"`
-		Batch     int      `json:"batch"`
-	}{[]string{subjects.OwnWildcard(table, user)}, maxOwn})
-	if err != nil {
-		return nil, err
-	}
-	if err := b.nc.PublishRequest("$JS.API.DIRECT.GET."+subjects.StreamState, inbox, req); err != nil {
-		return nil, fmt.Errorf("bus: own documents: %w", classify(err))
-	}
 	out := map[string]json.RawMessage{}
-	_, err = lastAnswers(ctx, answers, func(e Entry) {
+	seen := 0
+	err := b.Read(ctx, subjects.StreamState, subjects.OwnWildcard(table, user), 1, func(e Entry) error {
+		if seen++; seen > maxOwnRead {
+			return errOwnEnough
+		}
 		if d, err := DecodeState(e.Subject, e.Data); err == nil && !d.Deleted {
 			out[d.ID] = d.Body
 		}
+		if len(out) == maxOwn {
+			return errOwnEnough
+		}
+		return nil
 	})
-	if err != nil {
+	if err != nil && !errors.Is(err, errOwnEnough) {
 		return nil, fmt.Errorf("bus: own documents: %w", err)
 	}
 	return out, nil

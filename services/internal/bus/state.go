@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
@@ -30,8 +31,12 @@ func (v StateVersion) Newer(o StateVersion) bool {
 	return v.Rev > o.Rev
 }
 
+// tombstoneTTL is how long the end of a document stays on the STATE stream: far longer than
+// any writer is behind, who could otherwise bring it back.
+const tombstoneTTL = 24 * time.Hour
+
 // Document is a document on the STATE stream: a public one or, with an Owner, one that
-// concerns that user alone. Deleted ones are kept with their
+// concerns that user alone. Deleted ones are kept for a day, with their
 // version and without a body, so that an old writer cannot bring them back.
 type Document struct {
 	Table   string          `json:"-"`
@@ -77,7 +82,11 @@ func (b *Bus) PutState(ctx context.Context, d Document) error {
 		m := nats.NewMsg(subject)
 		m.Data = data
 		m.Header.Set(subjects.HeaderVersion, string(version))
-		_, err = b.js.PublishMsg(put, m, jetstream.WithExpectLastSequencePerSubject(head.Seq))
+		opts := []jetstream.PublishOpt{jetstream.WithExpectLastSequencePerSubject(head.Seq)}
+		if d.Deleted {
+			opts = append(opts, jetstream.WithMsgTTL(tombstoneTTL))
+		}
+		_, err = b.js.PublishMsg(put, m, opts...)
 		cancel()
 		err = classify(err)
 		if errors.Is(err, ErrFenced) {

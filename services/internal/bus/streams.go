@@ -45,6 +45,7 @@ func streams(services []string, replicas int) []jetstream.StreamConfig {
 			Subjects:          []string{subjects.StateWildcard("*"), subjects.OwnWildcard("*", "*")},
 			MaxMsgsPerSubject: 1,
 			AllowDirect:       true,
+			AllowMsgTTL:       true,
 			RePublish:         &jetstream.RePublish{Source: ownFrom, Destination: ownTo},
 		},
 		{

@@ -3,9 +3,7 @@ package bus_test
 import (
 	"context"
 	"encoding/json"
-	"io"
 	"log/slog"
-	"net/http"
 	"regexp"
 	"strings"
 	"testing"
@@ -13,36 +11,9 @@ import (
 
 	"github.com/tuttihq/tutti/services/internal/bus"
 	"github.com/tuttihq/tutti/services/internal/telemetry"
+	"github.com/tuttihq/tutti/services/internal/telemetry/telemetrytest"
 	"github.com/tuttihq/tutti/subjects"
 )
-
-func scrape(t *testing.T, r *telemetry.Registry) string {
-	t.Helper()
-	s, err := telemetry.Serve(t.Context(), "127.0.0.1:0", r, func(context.Context) error { return nil }, slog.New(slog.DiscardHandler))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() {
-		if err := s.Shutdown(context.Background()); err != nil {
-			t.Error(err)
-		}
-		http.DefaultClient.CloseIdleConnections()
-	}()
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.URL()+"/metrics", nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = resp.Body.Close() }()
-	text, err := io.ReadAll(resp.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(text)
-}
 
 func TestABusTellsOfItsConnectionAndItsQueries(t *testing.T) {
 	cfg := config(t)
@@ -78,7 +49,7 @@ func TestABusTellsOfItsConnectionAndItsQueries(t *testing.T) {
 		t.Fatal("nobody answers, and it succeeds")
 	}
 	stop() // the counts of queries under way are in
-	text := scrape(t, cfg.Metrics)
+	text := telemetrytest.Scrape(t, cfg.Metrics)
 	for _, want := range []string{
 		`tutti_queries_total\{endpoint="good",outcome="ok",service="toy"\} 2`,
 		`tutti_queries_total\{endpoint="bad",outcome="not_found",service="toy"\} 1`,
@@ -96,7 +67,7 @@ func TestABusTellsOfItsConnectionAndItsQueries(t *testing.T) {
 		}
 	}
 	b.Close(t.Context())
-	if text := scrape(t, cfg.Metrics); strings.Contains(text, "tutti_bus_connected") {
+	if text := telemetrytest.Scrape(t, cfg.Metrics); strings.Contains(text, "tutti_bus_connected") {
 		t.Error("a bus that is closed is asked how it is")
 	}
 }
