@@ -39,7 +39,7 @@ func serveCommand() *cobra.Command {
 		Long: `Run the services named by --roles in this process, and nothing else.
 
 The embedded store belongs to one process: with it, all roles go together.`,
-		Example: "  tutti serve --roles auth,profile,room,edge --nats-url nats://10.0.0.1:4222",
+		Example: "  tutti serve --roles auth,profile,room,playlist,chat,edge --nats-url nats://10.0.0.1:4222",
 		Args:    cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			cfg, err := loadConfig(c, os.Environ)
