@@ -14,7 +14,7 @@ func (k *socket) take(data []byte) {
 	if k.frames != nil && !k.frames.Allow() {
 		k.flooded++
 		if k.flooded >= floods {
-			k.end(subjects.CloseFlooding, "far too many frames", true)
+			k.end(subjects.CloseFlooding, "far too many frames", false)
 			return
 		}
 		k.refuse(subjects.ClientFrame{ID: idOf(data)}, &refused{Refusal: subjects.Refuse(subjects.CodeRateLimited, "too many frames; slow down")}, time.Second)
