@@ -73,10 +73,3 @@ func (a Account) Logout(ctx context.Context) error {
 	return a.client.call(ctx, asAnyone, http.MethodPost, "/v1/auth/logout",
 		subjects.LogoutRequest{RefreshToken: g.RefreshToken}, nil)
 }
-
-// Me gives the profile of who is signed in, waiting for it while it is being made.
-func (a Account) Me(ctx context.Context) (subjects.Profile, error) {
-	var p subjects.Profile
-	err := a.client.call(ctx, asUser, http.MethodGet, "/v1/me", nil, &p)
-	return p, err
-}

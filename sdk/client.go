@@ -13,14 +13,15 @@ import (
 // needs it, makes again when it breaks, and resumes. Create it with Dial and Close it. It is
 // safe for use by several goroutines.
 type Client struct {
-	http    HTTP
-	own     *netHTTP // closed with the client; nil for a gateway that was handed in
-	dialer  Dialer
-	opt     options
-	clock   *Clock
-	session *session
-	outbox  *outbox
-	feeds   *feeds
+	http     HTTP
+	own      *netHTTP // closed with the client; nil for a gateway that was handed in
+	dialer   Dialer
+	opt      options
+	clock    *Clock
+	session  *session
+	outbox   *outbox
+	feeds    *feeds
+	profiles *profiles
 
 	// ctx ends with Close; all goroutines of the client are in tasks.
 	ctx    context.Context
@@ -68,7 +69,7 @@ func Dial(ctx context.Context, address string, opts ...Option) (*Client, error) 
 	}
 	c.session = &session{client: c, changed: c.renew, save: o.onGrant}
 	c.outbox = newOutbox(o.outbox)
-	c.feeds = newFeeds(c)
+	c.feeds, c.profiles = newFeeds(c), newProfiles(c)
 	if o.grant != nil {
 		c.session.take(*o.grant, true)
 	}

@@ -17,8 +17,15 @@ var (
 	// ErrTooManyChannels: as many channels are followed as a connection takes
 	// (subjects.MaxChannels).
 	ErrTooManyChannels = errors.New("tutti: too many channels are followed")
+	// ErrTooManyUsers: as many users' profiles are followed as a connection takes
+	// (subjects.MaxUsersFollowed).
+	ErrTooManyUsers = errors.New("tutti: too many users are followed")
 	// ErrLobbyInUse: the lobby is followed with another prefix or limit.
 	ErrLobbyInUse = errors.New("tutti: the lobby is followed in another way")
+	// ErrNotFollowed: what was called needs the channel to be followed meanwhile.
+	ErrNotFollowed = errors.New("tutti: the channel is not followed")
+	// ErrUntold: the command took effect, and the word of what came of it got lost.
+	ErrUntold = errors.New("tutti: the command took effect, and what came of it was not told")
 	// ErrUnreachable: no answer came. It is wrapped with the reason.
 	ErrUnreachable = errors.New("tutti: the server was not reached")
 	// ErrAccountChanged: somebody else signed in, or out, while the command waited.

@@ -22,6 +22,7 @@ type fake struct {
 
 	mu    sync.Mutex
 	rooms map[string]*fakeRoom
+	logs  map[subjects.Channel]*fakeLog // those of rooms too
 	conns map[*fakeConn]bool
 	seen  map[string]subjects.ServerFrame // answers by principal and command
 	log   []string                        // commands in the order carried out: "user room verb id"
@@ -33,7 +34,8 @@ type fake struct {
 	requests []string      // "METHOD path"
 	dials    int
 	hellos   []string // tokens
-	mute     bool     // frames are taken and nothing is said
+	live     []subjects.ClientFrame
+	mute     bool // frames are taken and nothing is said
 
 	onDial    func(n int) error
 	onHello   func(token string) *subjects.Refusal
@@ -50,16 +52,9 @@ type verdict struct {
 	silent  bool // no answer
 }
 
-type fakeRoom struct {
-	epoch   uint64
-	doc     subjects.Room
-	commits []subjects.ServerFrame
-	kept    int // commits below it are not kept
-}
-
 func newFake(t *testing.T) *fake {
 	return &fake{
-		t: t, rooms: map[string]*fakeRoom{}, conns: map[*fakeConn]bool{}, seen: map[string]subjects.ServerFrame{}, life: 900,
+		t: t, rooms: map[string]*fakeRoom{}, logs: map[subjects.Channel]*fakeLog{}, conns: map[*fakeConn]bool{}, seen: map[string]subjects.ServerFrame{}, life: 900,
 	}
 }
 
@@ -70,74 +65,6 @@ func (s *fake) do(f func()) {
 }
 
 func (s *fake) now() time.Time { return time.Now().Add(s.ahead) }
-
-// room makes a room with some tracks.
-func (s *fake) room(tracks ...string) string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	id := subjects.NewID(subjects.PrefixRoom, s.now())
-	r := &fakeRoom{epoch: 1, doc: subjects.Room{ID: id}}
-	s.rooms[id] = r
-	events := []subjects.RoomEvent{&subjects.RoomCreated{
-		Kind: subjects.KindVote, Name: "Evening", Creator: "user", Options: subjects.RoomOptions{MinimumScore: 1, Open: true, Mode: subjects.ModeBroadcast, SkipShare: 50},
-	}}
-	for i, tr := range tracks {
-		events = append(events, &subjects.TrackSuggested{User: "user", Track: fakeTrack(tr), Seq: int64(i)})
-	}
-	s.commit(id, "", events...)
-	return id
-}
-
-func fakeTrack(id string) subjects.Track {
-	return subjects.Track{ID: id, Provider: "demo", Title: id, DurationMs: 60_000, URL: "/x"}
-}
-
-// commit appends to a room's log and tells who follows it. The caller holds the lock.
-func (s *fake) commit(id, cmd string, events ...subjects.RoomEvent) uint64 {
-	r := s.rooms[id]
-	var m subjects.Marks
-	pub := &subjects.Public{}
-	at := s.now().UnixMilli()
-	for _, e := range events {
-		if err := r.doc.Apply(subjects.Meta{At: at, Cmd: cmd}, e, &m); err != nil {
-			s.t.Error(err)
-		}
-		body, _ := json.Marshal(e)
-		pub.Events = append(pub.Events, subjects.Event{Type: e.EventType(), At: at, Cmd: cmd, Body: body})
-	}
-	pub.Patch, _ = m.Patch(r.doc.PatchValue)
-	return s.publish(id, pub, at)
-}
-
-func (s *fake) publish(id string, pub *subjects.Public, at int64) uint64 {
-	r := s.rooms[id]
-	rev := uint64(len(r.commits) + 1)
-	f := subjects.ServerFrame{Type: subjects.FrameEvt, Channel: subjects.RoomChannel(id), Epoch: r.epoch, Prev: rev - 1, Rev: rev, At: at, Public: pub}
-	r.commits = append(r.commits, f)
-	for c := range s.conns {
-		if c.subs[f.Channel] {
-			c.push(f)
-		}
-	}
-	return rev
-}
-
-// snap makes a room's snapshot. The caller holds the lock.
-func (s *fake) snap(id, reason string) subjects.ServerFrame {
-	r := s.rooms[id]
-	state, _ := subjects.CanonicalOf(r.doc)
-	hash, _ := subjects.Hash(state)
-	return subjects.ServerFrame{
-		Type: subjects.FrameSnap, Channel: subjects.RoomChannel(id), Epoch: r.epoch, Rev: uint64(len(r.commits)),
-		Reason: reason, State: state, Hash: hash, You: &subjects.You{Member: true, May: []string{}, Voted: []string{}},
-	}
-}
-
-func (s *fake) hash(id string) string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.snap(id, "").Hash
-}
 
 // send puts a frame on every connection.
 func (s *fake) send(f subjects.ServerFrame) {
@@ -282,6 +209,8 @@ func (s *fake) take(c *fakeConn, f subjects.ClientFrame) {
 		c.push(subjects.ServerFrame{Type: subjects.FrameOK, ID: f.ID, Channel: f.Channel})
 	case subjects.FrameCmd:
 		s.command(c, f, fail)
+	case subjects.FrameLive:
+		s.live = append(s.live, f)
 	}
 }
 
@@ -293,32 +222,33 @@ func (s *fake) subscribe(c *fakeConn, f subjects.ClientFrame, fail func(*subject
 			return
 		}
 	}
-	id, ok := f.Channel.Room()
-	r := s.rooms[id]
-	switch {
-	case !ok:
+	l := s.logs[f.Channel]
+	if l == nil {
+		if !liveChannels[f.Channel] {
+			fail(subjects.Refuse(subjects.CodeNotFound, "no such thing"), 0)
+			return
+		}
 		c.subs[f.Channel] = true
 		c.push(subjects.ServerFrame{Type: subjects.FrameDocs, Channel: f.Channel})
-		return
-	case r == nil:
-		fail(subjects.Refuse(subjects.CodeNotFound, "no such room"), 0)
 		return
 	}
 	c.subs[f.Channel] = true
 	switch {
 	case f.Since == 0:
-		c.push(s.snap(id, subjects.SnapNew))
-	case f.Epoch != r.epoch:
-		c.push(s.snap(id, subjects.SnapEpoch))
-	case int(f.Since) < r.kept:
-		c.push(s.snap(id, subjects.SnapTooOld))
+		c.push(l.snap(subjects.SnapNew))
+	case f.Epoch != l.epoch:
+		c.push(l.snap(subjects.SnapEpoch))
+	case int(f.Since) < l.kept:
+		c.push(l.snap(subjects.SnapTooOld))
 	default:
-		c.push(subjects.ServerFrame{Type: subjects.FrameResumed, Channel: f.Channel, Epoch: r.epoch, Rev: f.Since})
-		for _, m := range r.commits[min(int(f.Since), len(r.commits)):] {
+		c.push(subjects.ServerFrame{Type: subjects.FrameResumed, Channel: f.Channel, Epoch: l.epoch, Rev: f.Since})
+		for _, m := range l.commits[min(int(f.Since), len(l.commits)):] {
 			c.push(m)
 		}
 	}
 }
+
+var liveChannels = map[subjects.Channel]bool{subjects.ChannelRooms: true, subjects.ChannelMe: true, subjects.ChannelPlaylists: true, subjects.ChannelUsers: true}
 
 func (s *fake) command(c *fakeConn, f subjects.ClientFrame, fail func(*subjects.Refusal, int64)) {
 	var v verdict
@@ -348,9 +278,17 @@ func (s *fake) carryOut(user string, f subjects.ClientFrame) subjects.ServerFram
 	ok := subjects.ServerFrame{Type: subjects.FrameOK, ID: f.ID, Channel: f.Channel, Epoch: 1}
 	if f.Channel == subjects.ChannelRooms {
 		ok.Room = subjects.NewID(subjects.PrefixRoom, s.now())
-		s.rooms[ok.Room] = &fakeRoom{epoch: 1, doc: subjects.Room{ID: ok.Room}}
+		s.newRoom(ok.Room)
 		ok.Rev = s.commit(ok.Room, f.ID, &subjects.RoomCreated{Kind: subjects.KindVote, Name: "Evening", Creator: user})
 		return ok
+	}
+	if f.Channel == subjects.ChannelPlaylists {
+		ok.Playlist = subjects.NewID(subjects.PrefixPlaylist, s.now())
+		ok.Rev = s.append(s.newPlaylist(ok.Playlist), f.ID, &subjects.PlaylistCreated{Name: "Mix", Creator: user, Visibility: subjects.VisibilityPrivate})
+		return ok
+	}
+	if l := s.logs[f.Channel]; l != nil && l.carryOut != nil {
+		return l.carryOut(user, f, ok)
 	}
 	id, _ := f.Channel.Room()
 	if s.rooms[id] == nil {

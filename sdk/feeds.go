@@ -110,6 +110,28 @@ func (s *feeds) askAgain(f *feed) {
 	s.ask(f)
 }
 
+// renew has a channel asked for anew a moment later, without a break in what there is: what
+// its sub says has changed. It reports whether the channel is followed.
+func (s *feeds) renew(f *feed) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.open[f.channel] != f {
+		return false
+	}
+	if s.link == nil || f.timer != nil {
+		return true // it is asked for later, and says then what it is to say
+	}
+	f.timer = time.AfterFunc(renewPause, func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		f.timer = nil
+		if s.open[f.channel] == f {
+			s.ask(f)
+		}
+	})
+	return true
+}
+
 func (s *feeds) connected(l *link) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -186,7 +186,7 @@ func TestEventsOfANewerReleaseAreFollowedByTheirPatches(t *testing.T) {
 		r.took()
 		s.do(func() {
 			s.rooms[id].doc.Name = "Renamed"
-			s.publish(id, &subjects.Public{
+			s.publish(s.rooms[id].fakeLog, &subjects.Public{
 				Events: []subjects.Event{{Type: "room.renamed", Body: json.RawMessage(`{"name":"Renamed"}`)}}, Patch: json.RawMessage(`{"name":"Renamed"}`),
 			}, 1)
 		})

@@ -38,7 +38,7 @@ func FuzzFrames(f *testing.F) {
 		{Type: subjects.FrameResumed, Channel: ch, Epoch: 1, Rev: 1},
 		{Type: subjects.FrameGone, Channel: ch, Refusal: &subjects.Refusal{Code: subjects.CodeNotFound}},
 		{Type: subjects.FrameSealed, Channel: ch, Rev: 2},
-		{Type: subjects.FrameYou, Channel: ch, You: &subjects.You{}},
+		{Type: subjects.FrameYou, Channel: ch, You: json.RawMessage(`{"member":true}`)},
 		{Type: subjects.FrameDocs, Channel: subjects.ChannelRooms, Docs: map[string]json.RawMessage{"a": []byte("1")}},
 		{Type: subjects.FrameDoc, Channel: subjects.ChannelRooms, DocID: "a"},
 		{Type: subjects.FrameOK, ID: fuzzCmd, Rev: 7},
@@ -69,7 +69,7 @@ func FuzzFrames(f *testing.F) {
 		if err := c.outbox.add(&command{id: fuzzCmd, channel: ch, done: make(chan struct{})}); err != nil {
 			t.Fatal(err)
 		}
-		feed := newRoomFeed(fuzzRoom)
+		feed := newDocFeed(roomKind)
 		if _, err := c.feeds.follow(ch, func() follower { return feed }); err != nil {
 			t.Fatal(err)
 		}

@@ -241,7 +241,8 @@ func (l *link) handle(f *subjects.ServerFrame) error {
 			c.feeds.answered(f)
 		}
 	case subjects.FrameSnap, subjects.FrameResumed, subjects.FrameEvt, subjects.FrameSealed,
-		subjects.FrameYou, subjects.FrameDocs, subjects.FrameDoc, subjects.FrameGone:
+		subjects.FrameYou, subjects.FrameDocs, subjects.FrameDoc, subjects.FrameLive,
+		subjects.FrameGone:
 		return c.feeds.frame(f)
 	}
 	return nil

@@ -39,6 +39,14 @@ func (c *Client) Invitations(ctx context.Context) iter.Seq2[[]subjects.RoomInvit
 	})
 }
 
+// MyPlaylists yields the playlists that the client's user is in or invited to, by name, and
+// again whenever that changed.
+func (c *Client) MyPlaylists(ctx context.Context) iter.Seq2[[]subjects.PlaylistPerson, error] {
+	return live(ctx, c, subjects.ChannelPlaylists, LobbyQuery{}, func(a, b subjects.PlaylistPerson) int {
+		return cmp.Or(strings.Compare(a.NameKey, b.NameKey), strings.Compare(a.Playlist, b.Playlist))
+	})
+}
+
 // live yields the documents of a live query in an order.
 func live[T any](ctx context.Context, c *Client, ch subjects.Channel, q LobbyQuery, order func(a, b T) int) iter.Seq2[[]T, error] {
 	return func(yield func([]T, error) bool) {

@@ -1,6 +1,7 @@
 package tutti
 
 import (
+	"cmp"
 	"sync"
 	"time"
 
@@ -50,7 +51,7 @@ type command struct {
 	abandoned bool      // nobody waits for the answer; it is never sent again
 	last      error     // the last answer that was not final
 	answer    subjects.Answer
-	room      string // of ChannelRooms
+	made      string // the id of what ChannelRooms or ChannelPlaylists made
 	err       error
 }
 
@@ -127,7 +128,7 @@ func (o *outbox) answered(f *subjects.ServerFrame) bool {
 			}
 		}
 		m.answer = subjects.Answer{Command: m.id, Epoch: f.Epoch, Rev: f.Rev, At: f.At, Refusal: f.Refusal}
-		m.room, m.err = f.Room, err
+		m.made, m.err = cmp.Or(f.Room, f.Playlist), err
 		close(m.done)
 		o.drop(l)
 		o.pump(ch, l)

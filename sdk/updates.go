@@ -13,7 +13,7 @@ type UpdateKind int
 
 // Kinds of updates.
 const (
-	// SnapshotUpdate: what was known before counts no more; View is the room. The first
+	// SnapshotUpdate: what was known before counts no more; View is what there is. The first
 	// update is one, and each after which the commits do not follow on those before.
 	SnapshotUpdate UpdateKind = iota + 1
 	// CommitUpdate: Events are the public events of the commit Rev, which follows on Prev.
@@ -33,8 +33,8 @@ const (
 	ReasonFirst  = "first"
 )
 
-// Update is one thing that a followed room told.
-type Update struct {
+// UpdateOf is one thing that a followed room, playlist or chat told; V is its view.
+type UpdateOf[V any] struct {
 	Kind      UpdateKind
 	Reason    string // of a snapshot
 	Epoch     uint64
@@ -42,19 +42,26 @@ type Update struct {
 	At        int64
 	Events    []subjects.Event
 	Patch     json.RawMessage // of a commit: RFC 7396, from the document at Prev
-	View      *RoomView       // of a snapshot
+	View      *V              // of a snapshot
 }
 
+// What rooms, playlists and chats tell.
+type (
+	Update         = UpdateOf[RoomView]
+	PlaylistUpdate = UpdateOf[PlaylistView]
+	ChatUpdate     = UpdateOf[ChatView]
+)
+
 // updates is the queue of one reader. The lock of its feed guards it.
-type updates struct {
+type updates[V any] struct {
 	max     int
-	waiting []Update
+	waiting []UpdateOf[V]
 	lagged  bool // a snapshot of now is to be read first
 	first   bool
 	ready   chan struct{} // signalled when there is something to read
 }
 
-func (u *updates) push(up Update) {
+func (u *updates[V]) push(up UpdateOf[V]) {
 	switch {
 	case up.Kind == SnapshotUpdate:
 		u.waiting, u.lagged = append(u.waiting[:0], up), false
@@ -68,27 +75,27 @@ func (u *updates) push(up Update) {
 	u.wake()
 }
 
-func (u *updates) wake() {
+func (u *updates[V]) wake() {
 	select {
 	case u.ready <- struct{}{}:
 	default:
 	}
 }
 
-// Updates yields what happens in the room, in order and each once: first the room as it is,
-// then its commits. Where continuity is lost (SnapshotUpdate says why) it goes on from a
-// snapshot. It ends when ctx ends, or with an error when the room cannot be followed any
-// more: a *subjects.Refusal if the server says so, CodeNotFound after being put out of a
-// private room for example.
-func (r *Room) Updates(ctx context.Context) iter.Seq2[Update, error] {
-	return func(yield func(Update, error) bool) {
-		f, feed, err := r.follow()
+// Updates yields what happens, in order and each once: first what there is now, then the
+// commits. Where continuity is lost (SnapshotUpdate says why) it goes on from a snapshot. It
+// ends when ctx ends, or with an error when there is nothing to follow any more: a
+// *subjects.Refusal if the server says so, CodeNotFound after being put out of a private
+// room for example.
+func (a *aggregate[D, Y, V]) Updates(ctx context.Context) iter.Seq2[UpdateOf[V], error] {
+	return func(yield func(UpdateOf[V], error) bool) {
+		f, feed, err := a.follow()
 		if err != nil {
-			yield(Update{}, err)
+			yield(UpdateOf[V]{}, err)
 			return
 		}
-		defer r.client.feeds.leave(f)
-		u := &updates{max: r.client.opt.updates, ready: make(chan struct{}, 1)}
+		defer a.client.feeds.leave(f)
+		u := &updates[V]{max: a.client.opt.updates, ready: make(chan struct{}, 1)}
 		feed.mu.Lock()
 		feed.readers[u] = struct{}{}
 		u.lagged, u.first = feed.known, true
@@ -112,7 +119,7 @@ func (r *Room) Updates(ctx context.Context) iter.Seq2[Update, error] {
 				}
 			}
 			if err != nil {
-				yield(Update{}, err)
+				yield(UpdateOf[V]{}, err)
 				return
 			}
 		}
@@ -120,7 +127,7 @@ func (r *Room) Updates(ctx context.Context) iter.Seq2[Update, error] {
 }
 
 // read takes what waits for a reader.
-func (r *roomFeed) read(u *updates) ([]Update, error) {
+func (r *docFeed[D, Y, V]) read(u *updates[V]) ([]UpdateOf[V], error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	ups := u.waiting
@@ -130,7 +137,7 @@ func (r *roomFeed) read(u *updates) ([]Update, error) {
 		if u.first {
 			reason = ReasonFirst
 		}
-		ups = []Update{{Kind: SnapshotUpdate, Reason: reason, Epoch: r.epoch, Rev: r.rev, At: r.at, View: r.now()}}
+		ups = []UpdateOf[V]{{Kind: SnapshotUpdate, Reason: reason, Epoch: r.epoch, Rev: r.rev, At: r.at, View: r.now()}}
 		u.lagged = false
 	}
 	if len(ups) > 0 {

@@ -15,11 +15,7 @@ func (r *Room) Leave(ctx context.Context) error { return r.do(ctx, subjects.Verb
 
 // Suggest queues tracks, named by id or address, and votes for them.
 func (r *Room) Suggest(ctx context.Context, tracks ...string) error {
-	refs := make([]subjects.TrackRef, len(tracks))
-	for i, t := range tracks {
-		refs[i] = subjects.TrackRef(t)
-	}
-	return r.do(ctx, subjects.VerbSuggest, subjects.SuggestTracks{Tracks: refs})
+	return r.do(ctx, subjects.VerbSuggest, subjects.SuggestTracks{Tracks: refs(tracks)})
 }
 
 // Vote votes for a queued track.
@@ -71,8 +67,3 @@ func (r *Room) GrantControl(ctx context.Context, user string) error {
 
 // Close closes the room for good.
 func (r *Room) Close(ctx context.Context) error { return r.do(ctx, subjects.VerbClose, nil) }
-
-func (r *Room) do(ctx context.Context, verb string, body any) error {
-	_, err := r.Do(ctx, verb, body)
-	return err
-}

@@ -16,7 +16,6 @@ import (
 	"github.com/tuttihq/tutti/services/auth"
 	"github.com/tuttihq/tutti/services/chat"
 	"github.com/tuttihq/tutti/services/edge"
-	"github.com/tuttihq/tutti/services/internal/aggregate"
 	"github.com/tuttihq/tutti/services/internal/bus"
 	"github.com/tuttihq/tutti/services/internal/catalog"
 	"github.com/tuttihq/tutti/services/internal/projection"
@@ -30,9 +29,6 @@ import (
 	"github.com/tuttihq/tutti/subjects"
 	"github.com/tuttihq/tutti/web"
 )
-
-// cachedRooms is how many folded rooms an edge keeps.
-const cachedRooms = 10_000
 
 // System is a running process. Stop it.
 type System struct {
@@ -240,7 +236,7 @@ func (s *System) startPlaylist(ctx context.Context, cfg Config, st store.Store, 
 		return nil
 	}
 	p, err := playlist.Start(ctx, playlist.Deps{
-		Bus: s.bus, Store: st, Tracks: watchTracks(s.observe.metrics, tracks), Log: s.log.With("service", "playlist"),
+		Bus: s.bus, Store: st, Tracks: watchTracks(s.observe.metrics, tracks), Follows: stateFollows{s.bus}, Log: s.log.With("service", "playlist"),
 		Replica: subjects.NewID("node", time.Now()),
 		Options: s.observe.kernel(subjects.ServicePlaylist, subjects.PlaylistVerbs()),
 	})
@@ -274,10 +270,6 @@ func (s *System) startEdge(ctx context.Context, cfg Config, st store.Store, trac
 	if !cfg.has(RoleEdge) {
 		return nil
 	}
-	rooms, err := aggregate.NewReader(aggregate.NewJournal(s.bus, subjects.ServiceRoom), room.Fold{}, cachedRooms)
-	if err != nil {
-		return err
-	}
 	a := cfg.auth()
 	tokens, err := token.NewVerifier(token.Options{
 		Issuer: a.Issuer, Audience: a.Audience, Now: s.bus.Clock().Now,
@@ -289,15 +281,14 @@ func (s *System) startEdge(ctx context.Context, cfg Config, st store.Store, trac
 	if err != nil {
 		return err
 	}
-	follower := aggregate.NewFollower(s.bus, room.Fold{}, aggregate.FollowOptions{Log: s.log.With("service", "edge")})
-	s.onStop("follower", func(context.Context) error { follower.Close(); return nil })
-	forget := s.observe.follower(subjects.ServiceRoom, follower.Stats)
-	s.onStop("follower's metrics", func(context.Context) error { forget(); return nil })
 	deps := edge.Deps{
-		Rooms: roomViews{rooms}, Live: liveRooms{follower}, Lists: s.bus, Commands: s.bus, Queries: s.bus, Tokens: tokens, Clock: s.bus.Clock(),
+		Lists: s.bus, Signals: s.bus, Commands: s.bus, Queries: s.bus, Tokens: tokens, Clock: s.bus.Clock(),
 		Tracks: tracks, Ready: func(ctx context.Context) error { return s.ready(ctx, st) }, Log: s.log.With("service", "edge"),
 		Metrics: s.observe.metrics, Tracer: s.observe.tracer,
 		Web: web.Files(),
+	}
+	if err := s.showAll(&deps); err != nil {
+		return err
 	}
 	if demo := tracks.Demo(); demo != nil {
 		deps.Media = demo
@@ -321,17 +312,6 @@ func (s *System) ready(ctx context.Context, st store.Store) error {
 		return nil
 	}
 	return err
-}
-
-// roomViews shows an edge rooms as the log has them.
-type roomViews struct {
-	reader *aggregate.Reader[*subjects.RoomState, subjects.RoomEvent]
-}
-
-func (v roomViews) View(ctx context.Context, id string, f func(edge.RoomView) error) error {
-	return v.reader.View(ctx, id, func(r *aggregate.Folded[*subjects.RoomState]) error {
-		return f(viewOf(r))
-	})
 }
 
 // Wait returns when ctx ends, with nil, or when the process cannot go on, with the reason.

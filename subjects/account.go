@@ -15,6 +15,7 @@ const (
 	AuthLogoutAll = "logout_all" // LogoutAllRequest → LogoutAllAnswer
 	AuthValidate  = "validate"   // ValidateRequest → Validation
 	AuthKeys      = "keys"       // {} → KeySet
+	AuthNickname  = "nickname"   // NicknameRequest → NicknameAnswer
 )
 
 // Limits of accounts, beside MaxNickname, MinPassword and MaxPassword.
@@ -175,6 +176,21 @@ type Account struct {
 	Nickname string `json:"nickname"`
 	// CreatedAt is in Unix milliseconds.
 	CreatedAt int64 `json:"createdAt"`
+}
+
+// NicknameRequest changes the nickname of an account. Asking again for the nickname that
+// one has is no error. Refusals: CodeInvalid with the field, CodeNicknameTaken, CodeBusy
+// (somebody is about to take it, or the account changes just now: try again).
+type NicknameRequest struct {
+	// UserID is who asks, as the edge verified, and so whose nickname it is.
+	UserID   string `json:"userId"`
+	Nickname string `json:"nickname"`
+}
+
+// NicknameAnswer holds the nickname as it is shown. Access tokens that are out keep the
+// old one until they are refreshed.
+type NicknameAnswer struct {
+	Nickname string `json:"nickname"`
 }
 
 // KeySet is the public half of the keys that sign access tokens, as a JSON Web Key Set

@@ -31,8 +31,8 @@ type ChatTyping struct {
 }
 
 // Chat is the public document of a chat: the last page of its messages, and how it is set.
-// A chat has the id of what it belongs to (a room) and opens and closes with it. Who is
-// muted is not in it.
+// A chat has the id of what it belongs to (a room or a playlist) and opens and closes with
+// it. What is said here and below of the room goes for the playlist too. Who is muted is not in it.
 //
 // Messages is a map by message id, at most ChatPage; the ids sort in the order in which
 // the messages were sent (Ordered). A message that is pushed out of the page leaves the

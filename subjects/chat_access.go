@@ -5,17 +5,18 @@ import (
 	"time"
 )
 
-// What a ChatFact says of a room.
+// What a ChatFact says of a room or a playlist.
 const (
-	FactCreated   = "created"   // creator, open and table are set
-	FactClosed    = "closed"    // for good
-	FactMember    = "member"    // user is in the room with role
-	FactGone      = "gone"      // user is not
-	FactInvited   = "invited"   // user is invited
-	FactUninvited = "uninvited" // user is not
-	FactBanned    = "banned"    // user is banned
-	FactUnbanned  = "unbanned"  // user is not
-	FactGrants    = "grants"    // role may use verbs, and no others
+	FactCreated    = "created"    // creator, open and table are set
+	FactClosed     = "closed"     // for good
+	FactVisibility = "visibility" // open is set
+	FactMember     = "member"     // user is in the room with role
+	FactGone       = "gone"       // user is not
+	FactInvited    = "invited"    // user is invited
+	FactUninvited  = "uninvited"  // user is not
+	FactBanned     = "banned"     // user is banned
+	FactUnbanned   = "unbanned"   // user is not
+	FactGrants     = "grants"     // role may use verbs, and no others
 )
 
 // ChatFact tells a chat what happened in what it belongs to. Each says how things are, not
@@ -45,7 +46,7 @@ func (f *ChatFact) Check() error {
 		return RefuseField("rev", "name the commit that tells")
 	}
 	switch f.Fact {
-	case FactClosed:
+	case FactClosed, FactVisibility:
 		return nil
 	case FactCreated:
 		if CheckID(PrefixUser, f.Creator) != nil {
@@ -141,7 +142,10 @@ func (a *chatAccess) apply(f *ChatFact, at int64) {
 	a.remember(f, at)
 	switch f.Fact {
 	case FactCreated:
-		a.Creator, a.Open, a.Table = f.Creator, f.Open, f.Table
+		a.Creator, a.Table = f.Creator, f.Table
+		if _, since := a.last[FactVisibility]; !since {
+			a.Open = f.Open
+		}
 		for role, row := range grantsOf(f.Table) {
 			if _, changed := a.Grants[role]; !changed {
 				a.Grants[role] = row
@@ -149,6 +153,8 @@ func (a *chatAccess) apply(f *ChatFact, at int64) {
 		}
 	case FactClosed:
 		a.Closed = true
+	case FactVisibility:
+		a.Open = f.Open
 	case FactMember:
 		a.Members[f.User] = f.Role
 	case FactGone:
@@ -189,12 +195,17 @@ func (a *chatAccess) allows(role Role, verb string) bool {
 	return a.Grants.Allows(role, verb) || a.Table == 0 && DefaultGrants().Allows(role, verb)
 }
 
-// roleOf gives somebody's role in the room; who is not in it is a guest.
+// roleOf gives somebody's role in the room; who is not in it is a guest. A playlist knows no
+// roles: who made it is its creator, everybody else in it a member.
 func (a *chatAccess) roleOf(user string) Role {
-	if role, ok := a.Members[user]; ok {
-		return role
+	role, inside := a.Members[user]
+	switch {
+	case !inside:
+		return RoleGuest
+	case user == a.Creator:
+		return RoleCreator
 	}
-	return RoleGuest
+	return role
 }
 
 func (a *chatAccess) canSee(principal string) bool {

@@ -53,6 +53,7 @@ func goldenChat() []told {
 		{&subjects.UserUnmuted{User: ben}, toBen},
 		{&subjects.UserMuted{User: ben}, toBen},
 		fact(subjects.ChatFact{Fact: subjects.FactBanned, User: ben}),
+		fact(subjects.ChatFact{Fact: subjects.FactVisibility, Open: true}),
 		{&subjects.ChatClosed{}, nil},
 	}
 }

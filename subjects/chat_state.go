@@ -53,6 +53,9 @@ func NewChatState(id string) *ChatState {
 // Exists reports whether the chat was opened.
 func (s *ChatState) Exists() bool { return s.Chat.Phase != "" }
 
+// Open reports whether everybody may see the chat.
+func (s *ChatState) Open() bool { return s.access.Open }
+
 // Closed reports whether it was closed.
 func (s *ChatState) Closed() bool { return s.Chat.Phase == PhaseClosed }
 

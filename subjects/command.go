@@ -18,6 +18,8 @@ type Envelope struct {
 	ID string `json:"id"`
 	// Body is a JSON object whose shape the verb gives; empty means {}.
 	Body json.RawMessage `json:"body,omitempty"`
+	// Refused, in a queued command, is who is told if it is refused for good; see VerbRefused.
+	Refused *Origin `json:"refused,omitempty"`
 }
 
 // Answer is the reply to a command.

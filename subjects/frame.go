@@ -16,21 +16,22 @@ const SocketPath = "/v1/socket"
 // Types of frames that a client sends.
 const (
 	FrameHello = "hello" // Token, or none for a guest; again with a fresh token before the old one expires
-	FrameSub   = "sub"   // Channel; for a room Epoch and Since; for the lobby Prefix and Limit
+	FrameSub   = "sub"   // Channel; for a room, playlist or chat Epoch and Since; for rooms Prefix and Limit; for users IDs
 	FrameUnsub = "unsub" // Channel
 	FrameCmd   = "cmd"   // ID (a command id), Channel, Verb, Body
 	FrameQuery = "qry"   // Query, Body
 	FramePing  = "ping"  // Sent
+	FrameLive  = "live"  // Channel (a chat that is followed), Kind; see the server's
 )
 
 // Types of frames that a server sends.
 const (
 	FrameWelcome = "welcome" // answers hello
-	FrameSnap    = "snap"    // a room's whole document at Rev; what was known before counts no more
+	FrameSnap    = "snap"    // the whole document of a room, playlist or chat at Rev; what was known before counts no more
 	FrameResumed = "resumed" // answers a sub whose Since could be continued: every commit above Rev follows
 	FrameEvt     = "evt"     // the public part of the commit Rev, which follows on Prev
 	FrameSealed  = "sealed"  // events of the commit Rev that are for this user alone
-	FrameYou     = "you"     // what the room at Rev says about this user (You)
+	FrameYou     = "you"     // what the room, playlist or chat at Rev says about this user (You, PlaylistYou or ChatYou)
 	FrameDocs    = "docs"    // a live query's whole result; what was known before counts no more
 	FrameDoc     = "doc"     // one document of a live query came, changed or (without Doc) went
 	FrameOK      = "ok"      // the command or unsub ID was accepted
@@ -38,6 +39,8 @@ const (
 	FrameResult  = "res"     // answers qry
 	FramePong    = "pong"    // answers ping
 	FrameGone    = "gone"    // the channel is not followed any more, for the reason of Refusal
+	// FrameLive, from the server: User did something of Kind that is not logged and counts
+	// for a few seconds. One's own are not sent back.
 )
 
 // Why a snap was sent.
@@ -56,6 +59,15 @@ const (
 	QueryMembers = "members" // GET /v1/rooms/{id}/members: room, cursor, limit
 	QueryTracks  = "tracks"  // GET /v1/tracks: query, limit
 	QueryUsers   = "users"   // GET /v1/users: ids
+
+	QueryPlaylists = "playlists" // GET /v1/playlists: of, user, prefix, cursor, limit
+	QueryHistory   = "history"   // GET /v1/chats/{id}/messages: chat, before, after, limit
+	QueryPeople    = "people"    // GET /v1/people: prefix, cursor, limit
+	QueryUser      = "user"      // GET /v1/users/{id}: user
+	QueryFollowers = "followers" // GET /v1/users/{id}/followers: user, cursor, limit
+	QueryFollowing = "following" // GET /v1/users/{id}/following: user, cursor, limit
+	QueryPlays     = "plays"     // GET /v1/rooms/{id}/plays: room, cursor, limit
+	QueryHeard     = "heard"     // GET /v1/users/{id}/heard: user, cursor, limit
 )
 
 // ClientFrame is a frame that a client sends; which fields count follows from Type.
@@ -68,15 +80,21 @@ type ClientFrame struct {
 	Channel Channel `json:"channel,omitempty"`
 	// Token is an access token.
 	Token string `json:"token,omitempty"`
-	// Epoch and Since name the last revision of the room that the client has; 0 for none.
+	// Epoch and Since name the last revision of the room, playlist or chat that the client
+	// has; 0 for none.
 	Epoch uint64 `json:"epoch,omitempty"`
 	Since uint64 `json:"since,omitempty"`
 	// Prefix and Limit narrow the lobby: the beginning of names, and how many documents
 	// (1 to MaxLobby, 0 means MaxLobby).
 	Prefix string `json:"prefix,omitempty"`
 	Limit  int    `json:"limit,omitempty"`
+	// IDs are the users that a sub of ChannelUsers is of, 1 to MaxUsersFollowed; another sub
+	// names all of them anew.
+	IDs []string `json:"ids,omitempty"`
+	// Kind of a live frame: LiveTyping.
+	Kind string `json:"kind,omitempty"`
 	// Verb and Body are a command's, as over HTTP. On ChannelRooms the verb create opens a
-	// room.
+	// room, on ChannelPlaylists it begins a playlist.
 	Verb  string          `json:"verb,omitempty"`
 	Query string          `json:"query,omitempty"`
 	Body  json.RawMessage `json:"body,omitempty"`
@@ -89,7 +107,7 @@ type ServerFrame struct {
 	Type    string  `json:"type"`
 	ID      string  `json:"id,omitempty"`
 	Channel Channel `json:"channel,omitempty"`
-	// Epoch and Rev name a commit of the channel's room. An evt with Prev <= have < Rev is
+	// Epoch and Rev name a commit of the channel's room, playlist or chat. An evt with Prev <= have < Rev is
 	// applied; one with Rev <= have was seen already; one with Prev > have shows a gap. The
 	// commits between Prev and Rev that have no public part are left out.
 	Epoch uint64 `json:"epoch,omitempty"`
@@ -106,14 +124,17 @@ type ServerFrame struct {
 	Reason string          `json:"reason,omitempty"`
 	State  json.RawMessage `json:"state,omitempty"`
 	Hash   string          `json:"hash,omitempty"`
-	You    *You            `json:"you,omitempty"`
+	// You is a You, a PlaylistYou or a ChatYou.
+	You json.RawMessage `json:"you,omitempty"`
 	// Docs are a live query's documents by id; DocID and Doc are one that changed.
 	Docs  map[string]json.RawMessage `json:"docs,omitempty"`
 	DocID string                     `json:"docId,omitempty"`
 	Doc   json.RawMessage            `json:"doc,omitempty"`
-	// Room is the id of the room that a command on ChannelRooms opened.
-	Room    string   `json:"room,omitempty"`
-	Refusal *Refusal `json:"refusal,omitempty"`
+	// Room is the id of the room that a command on ChannelRooms opened, Playlist that of the
+	// playlist that one on ChannelPlaylists began.
+	Room     string   `json:"room,omitempty"`
+	Playlist string   `json:"playlist,omitempty"`
+	Refusal  *Refusal `json:"refusal,omitempty"`
 	// Retry is set if the same frame may be sent again, after RetryMs.
 	Retry   bool  `json:"retry,omitempty"`
 	RetryMs int64 `json:"retryMs,omitempty"`
@@ -122,7 +143,9 @@ type ServerFrame struct {
 	// Sent is that of the ping, ServerTime the server's clock in Unix milliseconds.
 	Sent       float64 `json:"sent,omitempty"`
 	ServerTime int64   `json:"serverTime,omitempty"`
-	// Of welcome: the connection's id, whose it is (empty for a guest), when its token
+	// Kind of a live frame; User is who did it.
+	Kind string `json:"kind,omitempty"`
+	// Of welcome: the connection's id, whose it is (User, empty for a guest), when its token
 	// expires (0 for a guest), and after how long a silence the server gives a connection up.
 	Connection string `json:"connection,omitempty"`
 	User       string `json:"user,omitempty"`
@@ -172,6 +195,14 @@ func (f *ClientFrame) check() error {
 		if utf8.RuneCountInString(f.Prefix) > MaxRoomName {
 			return RefuseField("prefix", "at most %d characters", MaxRoomName)
 		}
+		return f.checkUsers()
+	case FrameLive:
+		if _, ok := f.Channel.Chat(); !ok {
+			return RefuseField("channel", "only in a chat is something told live")
+		}
+		if f.Kind != LiveTyping {
+			return RefuseField("kind", "there is nothing live of the kind %q", clip(f.Kind))
+		}
 		return nil
 	case FrameUnsub:
 		return f.Channel.Check()
@@ -185,14 +216,31 @@ func (f *ClientFrame) check() error {
 		return f.Channel.Check()
 	case FrameQuery:
 		switch f.Query {
-		case QueryRooms, QueryMembers, QueryTracks, QueryUsers:
+		case QueryRooms, QueryMembers, QueryTracks, QueryUsers, QueryPlaylists, QueryHistory, QueryPeople,
+			QueryUser, QueryFollowers, QueryFollowing, QueryPlays, QueryHeard:
 			return nil
 		}
 		return RefuseField("query", "there is no query %q", clip(f.Query))
 	case "":
-		return RefuseField("type", "a frame has a type: hello, sub, unsub, cmd, qry or ping")
+		return RefuseField("type", "a frame has a type: hello, sub, unsub, cmd, qry, live or ping")
 	}
-	return RefuseField("type", "there is no frame %q: use hello, sub, unsub, cmd, qry or ping", clip(f.Type))
+	return RefuseField("type", "there is no frame %q: use hello, sub, unsub, cmd, qry, live or ping", clip(f.Type))
+}
+
+// checkUsers wants 1 to MaxUsersFollowed user ids for ChannelUsers.
+func (f *ClientFrame) checkUsers() error {
+	if f.Channel != ChannelUsers {
+		return nil
+	}
+	if len(f.IDs) == 0 || len(f.IDs) > MaxUsersFollowed {
+		return RefuseField("ids", "name 1 to %d users", MaxUsersFollowed)
+	}
+	for _, id := range f.IDs {
+		if CheckID(PrefixUser, id) != nil {
+			return RefuseField("ids", "%q is not a user id", clip(id))
+		}
+	}
+	return nil
 }
 
 // EncodeServerFrame writes a frame.

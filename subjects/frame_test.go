@@ -38,6 +38,10 @@ func serverFrames() map[string]subjects.ServerFrame {
 	room, at := subjects.RoomChannel(id), frameNoon.UnixMilli()
 	event := subjects.Event{Type: subjects.EventTrackVoted, By: "user_a", At: at, Cmd: frameID(subjects.PrefixCommand), Body: json.RawMessage(`{"user":"user_a","track":"demo:aurora"}`)}
 	doc := json.RawMessage(`{"id":"` + id + `","name":"Friday"}`)
+	you, err := json.Marshal(&subjects.You{Member: true, Role: subjects.RoleMember, May: []string{"vote"}, Voted: []string{"demo:aurora"}, Fit: subjects.FitNone})
+	if err != nil {
+		panic(err)
+	}
 	return map[string]subjects.ServerFrame{
 		subjects.FrameWelcome: {Type: subjects.FrameWelcome, ID: "h", Connection: "con_x", User: "user_a", ServerTime: at, ExpiresAt: at + 900_000, SilenceMs: 60_000},
 		subjects.FrameSnap:    {Type: subjects.FrameSnap, Channel: room, Epoch: 1, Rev: 41, At: at, Reason: subjects.SnapNew, Hash: strings.Repeat("0", 64), State: doc},
@@ -47,7 +51,7 @@ func serverFrames() map[string]subjects.ServerFrame {
 			Public: &subjects.Public{Events: []subjects.Event{event}, Patch: json.RawMessage(`{"queue":{"demo:aurora":{"score":2}}}`)},
 		},
 		subjects.FrameSealed: {Type: subjects.FrameSealed, Channel: room, Epoch: 1, Rev: 42, At: at, Events: []subjects.Event{event}},
-		subjects.FrameYou:    {Type: subjects.FrameYou, Channel: room, Epoch: 1, Rev: 42, You: &subjects.You{Member: true, Role: subjects.RoleMember, May: []string{"vote"}, Voted: []string{"demo:aurora"}, Fit: subjects.FitNone}},
+		subjects.FrameYou:    {Type: subjects.FrameYou, Channel: room, Epoch: 1, Rev: 42, You: you},
 		subjects.FrameDocs:   {Type: subjects.FrameDocs, Channel: subjects.ChannelRooms, Docs: map[string]json.RawMessage{id: doc}},
 		subjects.FrameDoc:    {Type: subjects.FrameDoc, Channel: subjects.ChannelRooms, DocID: id, Doc: doc},
 		"doc_gone":           {Type: subjects.FrameDoc, Channel: subjects.ChannelRooms, DocID: id},

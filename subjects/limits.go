@@ -44,6 +44,8 @@ const (
 	// RosterInline is the largest number of members that a room's document lists by
 	// name. Above it the document holds a count and the roster is read by page.
 	RosterInline = 64
+	// MaxUsersFollowed bounds the users whose profiles one connection follows.
+	MaxUsersFollowed = 500
 	// MaxChatText bounds a chat message, in characters after trimming.
 	MaxChatText = 1000
 	// ChatPage is how many messages a chat's document holds: the last ones.

@@ -13,8 +13,8 @@ type Visibility string
 const (
 	// VisibilityPublic shows it to everybody; everybody may join.
 	VisibilityPublic Visibility = "public"
-	// VisibilityFollowers is for those who follow the creator to find it in lists. Seeing
-	// and joining it needs an invitation, as in a private one.
+	// VisibilityFollowers shows it to those who follow the creator: they find it in lists, see
+	// it and may join. To everybody else it is as private as a private one.
 	VisibilityFollowers Visibility = "followers"
 	// VisibilityPrivate keeps it to the creator and the invited.
 	VisibilityPrivate Visibility = "private"
@@ -69,8 +69,8 @@ type Playlist struct {
 
 // PlaylistOptions say who edits.
 type PlaylistOptions struct {
-	// OnlyInvitedEdit lets only the creator and the invited edit; public playlists only,
-	// since in another one all are invited.
+	// OnlyInvitedEdit lets only the creator and the invited edit; not in a private playlist,
+	// since in one all are invited.
 	OnlyInvitedEdit bool `json:"onlyInvitedEdit"`
 }
 

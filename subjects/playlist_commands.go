@@ -13,8 +13,9 @@ import (
 //
 //	verb           body                                 who              what it does, and what it is refused with
 //	create         {name, …} see CreatePlaylist         anybody          begins the playlist; the creator is in it. exists, no_such_track, track_unavailable
-//	join           {}                                   everybody, or    enters; again is nothing. full
-//	                                                    the invited
+//	join           {}                                   everybody, the   enters; again is nothing. full, not_invited (who was taken out)
+//	                                                    creator's followers,
+//	                                                    or the invited
 //	leave          {}                                   member           leaves; again is nothing. forbidden for the creator
 //	add            {"tracks": [ref, …]}                 editor           appends what is new; what is there already is dropped.
 //	                                                                     nothing_accepted, no_such_track, track_unavailable, full
@@ -22,12 +23,14 @@ import (
 //	move           {"track": id, "from": i, "to": j}    editor           moves a track that stands at index i, so that it stands at j.
 //	                                                                     conflict: it does not stand at i, or there is no j
 //	invite         {"user": id}                         creator          again is nothing. invalid (oneself), full
-//	withdraw       {"user": id}                         creator          takes an invitation back; from a playlist that is not public the user goes too
+//	withdraw       {"user": id}                         creator          takes an invitation back; from a playlist that is not public the user goes too,
+//	                                                                     and comes back only invited
 //	rename         {"name": text}                       creator
 //	setVisibility  {"visibility": v,                    creator          shows or hides it, and says who edits; hidden, it keeps only the invited
 //	                "onlyInvitedEdit": bool}
 //	export         {…} see ExportPlaylist               member           opens a room with its tracks. invalid
 //	delete         {}                                   creator          for good; again is nothing
+//	refused        CommandRefused                       the platform     tells the exporter what the room's owner refused
 //	wake           {}                                   the platform     does nothing
 //
 // An editor is a member who is the creator or invited, or any member unless only the
@@ -64,6 +67,7 @@ var playlistVerbs = map[string]func() PlaylistCommand{
 	VerbSetVisibility: func() PlaylistCommand { return new(SetVisibility) },
 	VerbExport:        func() PlaylistCommand { return new(ExportPlaylist) },
 	VerbDelete:        func() PlaylistCommand { return new(DeletePlaylist) },
+	VerbRefused:       func() PlaylistCommand { return new(CommandRefused) },
 	VerbWake:          func() PlaylistCommand { return new(Wake) },
 }
 
@@ -101,7 +105,7 @@ type CreatePlaylist struct {
 	Name string `json:"name"`
 	// Visibility is VisibilityPrivate if absent.
 	Visibility Visibility `json:"visibility,omitempty"`
-	// OnlyInvitedEdit needs VisibilityPublic.
+	// OnlyInvitedEdit needs VisibilityPublic or VisibilityFollowers.
 	OnlyInvitedEdit bool `json:"onlyInvitedEdit,omitempty"`
 	// Tracks are the first ones, at most MaxTracksPerCommand.
 	Tracks []TrackRef `json:"tracks,omitempty"`
@@ -165,7 +169,7 @@ type RenamePlaylist struct {
 // SetVisibility says who sees the playlist and who edits it.
 type SetVisibility struct {
 	Visibility Visibility `json:"visibility"`
-	// OnlyInvitedEdit needs VisibilityPublic; false if absent.
+	// OnlyInvitedEdit needs VisibilityPublic or VisibilityFollowers; false if absent.
 	OnlyInvitedEdit bool `json:"onlyInvitedEdit,omitempty"`
 }
 
@@ -174,8 +178,11 @@ type SetVisibility struct {
 // those of CreateRoom.
 //
 // The event PlaylistExported tells the sender the room's id at once; the room is there a
-// moment later. Should none of its first tracks be had any more, it does not come about.
+// moment later. Should its owner refuse it, since none of its first tracks can be had any more
+// for example, the event ExportFailed says so.
 type ExportPlaylist struct {
+	// Kind of the room, KindVote if absent. No other kind can be opened.
+	Kind string `json:"kind,omitempty"`
 	// Name of the room, the playlist's if absent.
 	Name            string            `json:"name,omitempty"`
 	MinimumScore    *int              `json:"minimumScore,omitempty"`
@@ -191,8 +198,12 @@ func (c *ExportPlaylist) Room(name string) CreateRoom {
 	if c.Name != "" {
 		name = c.Name
 	}
+	kind := c.Kind
+	if kind == "" {
+		kind = KindVote
+	}
 	return CreateRoom{
-		Kind: KindVote, Name: name, MinimumScore: c.MinimumScore, Open: c.Open, OnlyInvitedVote: c.OnlyInvitedVote,
+		Kind: kind, Name: name, MinimumScore: c.MinimumScore, Open: c.Open, OnlyInvitedVote: c.OnlyInvitedVote,
 		Mode: c.Mode, SkipShare: c.SkipShare, Constraints: c.Constraints,
 	}
 }
@@ -301,7 +312,7 @@ func (c *RenamePlaylist) Check() error {
 	return CheckPlaylistName(c.Name)
 }
 
-// Check wants a visibility, and a public one where only the invited edit.
+// Check wants a visibility, and not the private one where only the invited edit.
 func (c *SetVisibility) Check() error { return checkVisibility(c.Visibility, c.OnlyInvitedEdit) }
 
 // Check refuses what CreateRoom would refuse.
@@ -337,8 +348,8 @@ func checkVisibility(v Visibility, onlyInvitedEdit bool) error {
 	if !slices.Contains(Visibilities(), v) {
 		return RefuseField("visibility", "the visibility is %s, %s or %s", VisibilityPublic, VisibilityFollowers, VisibilityPrivate)
 	}
-	if onlyInvitedEdit && v != VisibilityPublic {
-		return RefuseField("onlyInvitedEdit", "only in a public playlist none but the invited edit: in another one all are invited")
+	if onlyInvitedEdit && v == VisibilityPrivate {
+		return RefuseField("onlyInvitedEdit", "not in a private playlist: in one all are invited")
 	}
 	return nil
 }

@@ -28,8 +28,9 @@ const (
 	EventPlaylistLeft      = "member.left"
 	EventPlaylistInvited   = "invitation.sent"      // sealed
 	EventPlaylistUninvited = "invitation.withdrawn" // sealed
+	EventPlaylistAdmitted  = "follower.admitted"    // sealed
 	EventPlaylistExported  = "playlist.exported"    // sealed
-
+	EventExportFailed      = "export.failed"        // sealed
 )
 
 // PlaylistCreated begins the playlist. The creator's membership and the first tracks
@@ -110,8 +111,15 @@ type PlaylistInvited struct {
 	Name string `json:"name"`
 }
 
-// PlaylistUninvited takes an invitation back.
+// PlaylistUninvited takes an invitation back, or the leave that a follower had to be in the
+// playlist. Until they are invited again the user cannot come in as a follower.
 type PlaylistUninvited struct {
+	User string `json:"user"`
+}
+
+// PlaylistAdmitted lets a user join uninvited, because they followed the creator when they
+// asked. It holds for as long as they stay.
+type PlaylistAdmitted struct {
 	User string `json:"user"`
 }
 
@@ -125,6 +133,19 @@ type PlaylistExported struct {
 	Create CreateRoom `json:"create"`
 	// Tracks names the playlist's tracks in their order.
 	Tracks []TrackRef `json:"tracks"`
+}
+
+// ExportFailed tells that the room of an export was refused, or some of its tracks.
+type ExportFailed struct {
+	User string `json:"user"`
+	// Room is the id that PlaylistExported gave.
+	Room string `json:"room"`
+	// Part says that the room is there, and the tracks that one command could not hold are
+	// missing in part.
+	Part bool `json:"part"`
+	// Code and Reason are what the room's owner answered.
+	Code   Code   `json:"code"`
+	Reason string `json:"reason"`
 }
 
 // EventType is EventPlaylistCreated.
@@ -163,6 +184,12 @@ func (*PlaylistInvited) EventType() string { return EventPlaylistInvited }
 // EventType is EventPlaylistUninvited.
 func (*PlaylistUninvited) EventType() string { return EventPlaylistUninvited }
 
+// EventType is EventPlaylistAdmitted.
+func (*PlaylistAdmitted) EventType() string { return EventPlaylistAdmitted }
+
+// EventType is EventExportFailed.
+func (*ExportFailed) EventType() string { return EventExportFailed }
+
 // EventType is EventPlaylistExported.
 func (*PlaylistExported) EventType() string { return EventPlaylistExported }
 
@@ -179,7 +206,9 @@ var playlistEvents = map[string]func() PlaylistEvent{
 	EventPlaylistLeft:      func() PlaylistEvent { return new(PlaylistLeft) },
 	EventPlaylistInvited:   func() PlaylistEvent { return new(PlaylistInvited) },
 	EventPlaylistUninvited: func() PlaylistEvent { return new(PlaylistUninvited) },
+	EventPlaylistAdmitted:  func() PlaylistEvent { return new(PlaylistAdmitted) },
 	EventPlaylistExported:  func() PlaylistEvent { return new(PlaylistExported) },
+	EventExportFailed:      func() PlaylistEvent { return new(ExportFailed) },
 	EventTracksRefused:     func() PlaylistEvent { return new(TracksRefused) },
 }
 

@@ -14,6 +14,9 @@ import (
 
 var goldenPlaylist = subjects.DeriveID(subjects.PrefixPlaylist, goldenTime, "playlist")
 
+// dan follows ana.
+var dan = subjects.DeriveID(subjects.PrefixUser, goldenTime, "dan")
+
 // goldenPlaylistEvents is a history that holds every event once at least, in an order that
 // can be folded.
 func goldenPlaylistEvents() []subjects.PlaylistEvent {
@@ -37,6 +40,15 @@ func goldenPlaylistEvents() []subjects.PlaylistEvent {
 			Create: subjects.CreateRoom{Kind: subjects.KindVote, Name: "Friday", MinimumScore: &three, Open: true, Mode: subjects.ModeBroadcast, SkipShare: &half},
 			Tracks: []subjects.TrackRef{"demo:cloud", "demo:brook"},
 		},
+		&subjects.PlaylistExported{
+			User: ben, Room: goldenRoom, Create: subjects.CreateRoom{Kind: subjects.KindVote, Name: "Gone", MinimumScore: &three, Mode: subjects.ModeBroadcast, SkipShare: &half},
+			Tracks: []subjects.TrackRef{"demo:cloud"},
+		},
+		&subjects.ExportFailed{User: ben, Room: goldenRoom, Code: subjects.CodeNoSuchTrack, Reason: "no track was accepted"},
+		&subjects.VisibilityChanged{Visibility: subjects.VisibilityFollowers},
+		&subjects.PlaylistAdmitted{User: dan},
+		&subjects.PlaylistJoined{User: dan},
+		&subjects.PlaylistLeft{User: dan, Reason: subjects.LeftByChoice},
 		&subjects.VisibilityChanged{Visibility: subjects.VisibilityPrivate},
 		&subjects.PlaylistUninvited{User: ben},
 		&subjects.PlaylistLeft{User: ben, Reason: subjects.LeftUninvited},
@@ -46,7 +58,8 @@ func goldenPlaylistEvents() []subjects.PlaylistEvent {
 
 func sealedInPlaylist(typ string) bool {
 	switch typ {
-	case subjects.EventTracksRefused, subjects.EventPlaylistInvited, subjects.EventPlaylistUninvited, subjects.EventPlaylistExported:
+	case subjects.EventTracksRefused, subjects.EventPlaylistInvited, subjects.EventPlaylistUninvited, subjects.EventPlaylistExported,
+		subjects.EventPlaylistAdmitted, subjects.EventExportFailed:
 		return true
 	}
 	return false
@@ -102,10 +115,14 @@ func TestPlaylistCommandGolden(t *testing.T) {
 		&subjects.RenamePlaylist{Name: "Long road trip"},
 		&subjects.SetVisibility{Visibility: subjects.VisibilityPublic, OnlyInvitedEdit: true},
 		&subjects.ExportPlaylist{
-			Name: "Friday", MinimumScore: &three, Open: true, OnlyInvitedVote: true, Mode: subjects.ModeDirect, SkipShare: &half,
+			Kind: subjects.KindVote, Name: "Friday", MinimumScore: &three, Open: true, OnlyInvitedVote: true, Mode: subjects.ModeDirect, SkipShare: &half,
 			Constraints: &subjects.ConstraintsAsked{Start: ms, End: ms + 1},
 		},
 		&subjects.DeletePlaylist{},
+		&subjects.CommandRefused{
+			Command: subjects.DeriveID(subjects.PrefixCommand, goldenTime, "create"), Service: subjects.ServiceRoom, ID: goldenRoom,
+			Asked: subjects.VerbCreate, Principal: ana, Code: subjects.CodeNoSuchTrack, Message: "no track was accepted",
+		},
 		&subjects.Wake{},
 	} {
 		body, err := json.Marshal(c)
@@ -144,7 +161,7 @@ func TestPlaylistBodiesThatCannotBeRight(t *testing.T) {
 		{"create", `{"name":"a\u0007"}`, "name", subjects.CodeInvalid},
 		{"create", `{"name":"a","visibility":"secret"}`, "visibility", subjects.CodeInvalid},
 		{"create", `{"name":"a","onlyInvitedEdit":true}`, "onlyInvitedEdit", subjects.CodeInvalid},
-		{"create", `{"name":"a","visibility":"followers","onlyInvitedEdit":true}`, "onlyInvitedEdit", subjects.CodeInvalid},
+		{"create", `{"name":"a","visibility":"private","onlyInvitedEdit":true}`, "onlyInvitedEdit", subjects.CodeInvalid},
 		{"create", `{"name":"a","tracks":` + hundred + `}`, "", subjects.CodeTooLarge},
 		{"create", `{"name":"a","open":true}`, "open", subjects.CodeInvalid},
 		{"add", `{}`, "tracks", subjects.CodeInvalid},
@@ -163,6 +180,9 @@ func TestPlaylistBodiesThatCannotBeRight(t *testing.T) {
 		{"rename", `{"name":""}`, "name", subjects.CodeInvalid},
 		{"setVisibility", `{}`, "visibility", subjects.CodeInvalid},
 		{"setVisibility", `{"visibility":"private","onlyInvitedEdit":true}`, "onlyInvitedEdit", subjects.CodeInvalid},
+		{"export", `{"kind":"show"}`, "kind", subjects.CodeInvalid},
+		{"refused", `{"code":"invalid"}`, "command", subjects.CodeInvalid},
+		{"refused", `{"command":"` + subjects.DeriveID(subjects.PrefixCommand, goldenTime, "x") + `"}`, "code", subjects.CodeInvalid},
 		{"export", `{"minimumScore":0}`, "minimumScore", subjects.CodeInvalid},
 		{"export", `{"onlyInvitedVote":true}`, "onlyInvitedVote", subjects.CodeInvalid},
 		{"export", `{"constraints":{}}`, "constraints", subjects.CodeInvalid},

@@ -12,20 +12,34 @@ import (
 // owner and by every edge, which answers from it who may see and do what.
 //
 // It is bounded by MaxPlaylistTracks, MaxPlaylistMembers and MaxPlaylistInvitations; a
-// command past one is refused with CodeFull. In a playlist that is not public every member
-// is the creator or invited.
+// command past one is refused with CodeFull. Of those who were taken out it remembers the last
+// MaxPlaylistInvitations, of exports the last MaxPlaylistExports. In a private playlist every
+// member is the creator or invited; in one for followers a member may also have been let in as
+// one.
 //
 // A PlaylistState is not safe for concurrent use while it is changed.
 type PlaylistState struct {
 	// Playlist is the public document.
 	Playlist Playlist
 
-	invited map[string]int64
+	invited   map[string]int64
+	withdrawn map[string]int64 // who was taken out and not invited since
+	exports   []playlistExport // whose rooms may still be refused, the oldest first
 }
+
+// playlistExport is an export whose end is not known.
+type playlistExport struct {
+	User string `json:"user"`
+	Room string `json:"room"`
+}
+
+// MaxPlaylistExports bounds how many exports a playlist remembers to tell their senders what
+// the rooms' owners refuse; the oldest is forgotten, and its sender is then not told.
+const MaxPlaylistExports = 64
 
 // NewPlaylistState gives the state of a playlist whose log is empty.
 func NewPlaylistState(id string) *PlaylistState {
-	return &PlaylistState{Playlist: Playlist{ID: id}, invited: map[string]int64{}}
+	return &PlaylistState{Playlist: Playlist{ID: id}, invited: map[string]int64{}, withdrawn: map[string]int64{}}
 }
 
 // Exists reports whether the playlist was created.
@@ -34,18 +48,37 @@ func (s *PlaylistState) Exists() bool { return s.Playlist.Phase != "" }
 // Deleted reports whether it was deleted.
 func (s *PlaylistState) Deleted() bool { return s.Playlist.Phase == PhaseDeleted }
 
-// CanSee reports whether somebody may know of the playlist: everybody of a public one; of
-// another the creator and the invited. The platform sees every playlist that exists. To
-// whom it is false the playlist does not exist.
+// CanSee reports whether somebody may know of the playlist by what its log says: everybody of
+// a public one; of another the creator, the invited, and who was let in as a follower and is
+// in it. The platform sees every playlist that exists. To whom it is false the playlist does
+// not exist, but for a follower of the creator where FollowersMaySee.
 func (s *PlaylistState) CanSee(principal string) bool {
 	switch {
 	case !s.Exists():
 		return false
 	case s.Playlist.Visibility == VisibilityPublic, principal == System, principal == s.Playlist.Creator:
 		return true
+	case s.Playlist.Visibility == VisibilityFollowers && s.IsMember(principal):
+		return true
 	default:
 		return s.Invited(principal)
 	}
+}
+
+// FollowersMaySee reports whether whoever follows the creator may see the playlist and join
+// it, besides those to whom CanSee is true. Who follows whom is not in the state: whoever
+// shows a playlist asks for it.
+func (s *PlaylistState) FollowersMaySee() bool {
+	return s.Exists() && s.Playlist.Visibility == VisibilityFollowers
+}
+
+// Withdrawn reports whether somebody was taken out of the playlist, or their invitation back,
+// and they were not invited since: following the creator does not let them join.
+func (s *PlaylistState) Withdrawn(user string) bool { _, ok := s.withdrawn[user]; return ok }
+
+// Exporting reports whether a user's export to a room is remembered.
+func (s *PlaylistState) Exporting(user, room string) bool {
+	return slices.Contains(s.exports, playlistExport{user, room})
 }
 
 // IsMember reports whether somebody has joined.
@@ -142,38 +175,85 @@ func (s *PlaylistState) You(principal string) PlaylistYou {
 	return y
 }
 
+// FollowerYou gives what You gives, for a viewer who follows the creator.
+func (s *PlaylistState) FollowerYou(principal string) PlaylistYou {
+	y := s.You(principal)
+	if s.CanSee(principal) || !s.FollowersMaySee() {
+		return y
+	}
+	switch {
+	case s.Deleted():
+		y.CannotEdit = CodeClosed
+	case s.Withdrawn(principal):
+		y.CannotEdit = CodeNotInvited
+	default:
+		y.May, y.CannotEdit = []string{VerbJoin}, CodeNotMember
+	}
+	return y
+}
+
 // Apply changes the state by one event of the log, public or sealed (meta.To), and marks
 // what it touched in the public document. It never refuses: an event in the log has
 // happened. It returns an error that wraps ErrUnknownEvent for a type it does not know.
 func (s *PlaylistState) Apply(meta Meta, ev PlaylistEvent, m *Marks) error {
 	if meta.To == nil {
 		if _, ok := ev.(*PlaylistCreated); ok {
-			s.invited = map[string]int64{}
+			s.invited, s.withdrawn, s.exports = map[string]int64{}, map[string]int64{}, nil
 		}
 		return s.Playlist.Apply(meta, ev, m)
 	}
 	switch e := ev.(type) {
 	case *PlaylistInvited:
 		s.invited[e.User] = meta.At
+		delete(s.withdrawn, e.User)
 	case *PlaylistUninvited:
 		delete(s.invited, e.User)
-	case *PlaylistExported, *TracksRefused:
-		// For the one who asked; the playlist does not change.
+		s.withdraw(e.User, meta.At)
+	case *PlaylistExported:
+		s.exports = append(s.exports, playlistExport{e.User, e.Room})
+		s.exports = s.exports[max(0, len(s.exports)-MaxPlaylistExports):]
+	case *ExportFailed:
+		if i := slices.Index(s.exports, playlistExport{e.User, e.Room}); i >= 0 && !e.Part {
+			s.exports = append(s.exports[:i:i], s.exports[i+1:]...)
+		}
+	case *PlaylistAdmitted, *TracksRefused:
+		// For the one who asked: being in it says the rest.
 	default:
 		return fmt.Errorf("%w: %T is not a sealed event of a playlist", ErrUnknownEvent, ev)
 	}
 	return nil
 }
 
+// withdraw remembers that a user was taken out, and forgets the first if they are too many.
+func (s *PlaylistState) withdraw(user string, at int64) {
+	s.withdrawn[user] = at
+	if len(s.withdrawn) <= MaxPlaylistInvitations {
+		return
+	}
+	first := user
+	for other, then := range s.withdrawn {
+		if then < s.withdrawn[first] || then == s.withdrawn[first] && other < first {
+			first = other
+		}
+	}
+	delete(s.withdrawn, first)
+}
+
 // playlistStateJSON is a PlaylistState in a snapshot.
 type playlistStateJSON struct {
-	Playlist Playlist         `json:"playlist"`
-	Invited  map[string]int64 `json:"invited"`
+	Playlist  Playlist         `json:"playlist"`
+	Invited   map[string]int64 `json:"invited"`
+	Withdrawn map[string]int64 `json:"withdrawn"`
+	Exports   []playlistExport `json:"exports"`
 }
 
 // EncodePlaylistState writes a snapshot's state. Equal states give equal bytes.
 func EncodePlaylistState(s *PlaylistState) ([]byte, error) {
-	out, err := json.Marshal(playlistStateJSON{Playlist: s.Playlist, Invited: s.invited})
+	in := playlistStateJSON{Playlist: s.Playlist, Invited: s.invited, Withdrawn: s.withdrawn, Exports: s.exports}
+	if len(in.Exports) == 0 {
+		in.Exports = []playlistExport{}
+	}
+	out, err := json.Marshal(in)
 	if err != nil {
 		return nil, fmt.Errorf("subjects: encode playlist: %w", err)
 	}
@@ -192,5 +272,7 @@ func DecodePlaylistState(id string, data []byte) (*PlaylistState, error) {
 	s := NewPlaylistState(id)
 	s.Playlist = in.Playlist
 	maps.Copy(s.invited, in.Invited)
+	maps.Copy(s.withdrawn, in.Withdrawn)
+	s.exports = append(s.exports, in.Exports...)
 	return s, nil
 }

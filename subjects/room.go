@@ -1,9 +1,7 @@
 package subjects
 
 import (
-	"cmp"
 	"errors"
-	"slices"
 	"strings"
 )
 
@@ -38,9 +36,10 @@ const (
 // it. It is folded from the public events of the room's log alone (Apply), and follows
 // from the merge patches in it (ApplyPatch) just the same.
 //
-// The keys current, constraints and closedReason are absent when there is nothing to
-// say; no value is ever null. Queue and members are maps, so that a change is one key:
-// the queue's order is highest score first, then lowest seq (Ordered).
+// The keys current, constraints, closedReason, queueOptions, turns, played, poll and
+// readyCheck are absent when there is nothing to say; no value is ever null. Queue and
+// members are maps, so that a change is one key: the queue's order is highest score first,
+// then lowest seq, unless its options say otherwise (Ordered).
 type Room struct {
 	ID        string `json:"id"`
 	Kind      string `json:"kind"`
@@ -66,6 +65,17 @@ type Room struct {
 	Grants Grants `json:"grants"`
 	// Skip counts the votes to skip the current track.
 	Skip Skip `json:"skip"`
+	// QueueOptions are how the queue works, absent until somebody sets them (Queueing).
+	QueueOptions *QueueOptions `json:"queueOptions,omitempty"`
+	// Turns are, in a queue whose order is fair, when each suggester last had a turn, by
+	// user id: the higher, the later. At most MaxTurns.
+	Turns map[string]int64 `json:"turns,omitempty"`
+	// Played are the last PlayedListed plays, by their number in decimal (LastPlayed).
+	Played map[string]PlayedTrack `json:"played,omitempty"`
+	// Poll is the open poll or, until there is another, the last one's result.
+	Poll *Poll `json:"poll,omitempty"`
+	// ReadyCheck is the one under way or, until there is another, the last one's outcome.
+	ReadyCheck *ReadyCheck `json:"readyCheck,omitempty"`
 }
 
 // RoomOptions are chosen when the room is created and stay.
@@ -182,13 +192,9 @@ type QueueEntry struct {
 	Score       int    `json:"score"`
 	SuggestedBy string `json:"suggestedBy"`
 	SuggestedAt int64  `json:"suggestedAt"`
-	// Seq counts the room's suggestions: the lower was suggested earlier.
+	// Seq orders what nothing else orders: the lower comes first. It counts the room's
+	// suggestions, and a shuffle deals the queued ones' seqs anew.
 	Seq int64 `json:"seq"`
-}
-
-// before is the order of the queue.
-func (e QueueEntry) before(o QueueEntry) int {
-	return cmp.Or(cmp.Compare(o.Score, e.Score), cmp.Compare(e.Seq, o.Seq), strings.Compare(e.Track.ID, o.Track.ID))
 }
 
 // Member is what everybody sees of somebody in the room.
@@ -205,30 +211,6 @@ type Member struct {
 type Skip struct {
 	Votes  int `json:"votes"`
 	Needed int `json:"needed"`
-}
-
-// Ordered gives the queue in the order in which it will be played: highest score first,
-// of equals the one suggested first.
-func (r *Room) Ordered() []QueueEntry {
-	out := make([]QueueEntry, 0, len(r.Queue))
-	for _, e := range r.Queue {
-		out = append(out, e)
-	}
-	slices.SortFunc(out, QueueEntry.before)
-	return out
-}
-
-// NextEligible gives the track that would be played next: the first of the queue, if
-// its score suffices.
-func (r *Room) NextEligible() (QueueEntry, bool) {
-	var best QueueEntry
-	found := false
-	for _, e := range r.Queue {
-		if e.Score >= r.Options.MinimumScore && (!found || e.before(best) < 0) {
-			best, found = e, true
-		}
-	}
-	return best, found
 }
 
 // Waiting reports whether the next track that becomes eligible becomes current at once:

@@ -22,10 +22,13 @@ type ballots struct {
 	free   int      // free slots below len(users)
 	lowest int      // no free slot is below it
 	tracks map[string][]uint64
+	// shelved are votes for tracks that were taken out of the queue and may be put back, by
+	// the change that took them out.
+	shelved map[int64][]uint64
 }
 
 func newBallots() ballots {
-	return ballots{slotOf: map[string]int{}, tracks: map[string][]uint64{}}
+	return ballots{slotOf: map[string]int{}, tracks: map[string][]uint64{}, shelved: map[int64][]uint64{}}
 }
 
 // has reports whether the user's vote for the track stands.
@@ -74,18 +77,49 @@ func (b *ballots) slot(user string) int {
 
 // drop forgets the votes for a track. Its cost is the number of them.
 func (b *ballots) drop(track string) {
-	for i, word := range b.tracks[track] {
+	b.release(b.tracks[track])
+	delete(b.tracks, track)
+}
+
+func (b *ballots) release(set []uint64) {
+	for i, word := range set {
 		for ; word != 0; word &= word - 1 {
-			slot := i*64 + bits.TrailingZeros64(word)
-			if b.held[slot]--; b.held[slot] == 0 {
-				delete(b.slotOf, b.users[slot])
-				b.users[slot] = ""
-				b.free++
-				b.lowest = min(b.lowest, slot)
-			}
+			b.let(i*64 + bits.TrailingZeros64(word))
 		}
 	}
-	delete(b.tracks, track)
+}
+
+// let takes one vote from a slot, which is free after the last.
+func (b *ballots) let(slot int) {
+	if b.held[slot]--; b.held[slot] == 0 {
+		delete(b.slotOf, b.users[slot])
+		b.users[slot] = ""
+		b.free++
+		b.lowest = min(b.lowest, slot)
+	}
+}
+
+// shelve keeps the votes for a track aside, under the number of a change.
+func (b *ballots) shelve(change int64, track string) {
+	if set, ok := b.tracks[track]; ok {
+		b.shelved[change] = set
+		delete(b.tracks, track)
+	}
+}
+
+// unshelve puts them back, in place of what there is.
+func (b *ballots) unshelve(change int64, track string) {
+	b.drop(track)
+	if set, ok := b.shelved[change]; ok {
+		b.tracks[track] = set
+		delete(b.shelved, change)
+	}
+}
+
+// dropShelf forgets votes that were kept aside.
+func (b *ballots) dropShelf(change int64) {
+	b.release(b.shelved[change])
+	delete(b.shelved, change)
 }
 
 // of lists the tracks that the user voted for, sorted.
@@ -116,6 +150,10 @@ func (b *ballots) clone() ballots {
 	c := ballots{
 		slotOf: maps.Clone(b.slotOf), users: slices.Clone(b.users), held: slices.Clone(b.held),
 		free: b.free, lowest: b.lowest, tracks: make(map[string][]uint64, len(b.tracks)),
+		shelved: make(map[int64][]uint64, len(b.shelved)),
+	}
+	for change, set := range b.shelved {
+		c.shelved[change] = slices.Clone(set)
 	}
 	for track, set := range b.tracks {
 		c.tracks[track] = slices.Clone(set)
@@ -126,8 +164,9 @@ func (b *ballots) clone() ballots {
 // ballotsJSON is how ballots stand in a snapshot: the users by slot ("" for a free one),
 // and for each track a bit a slot, in base 64, the lowest slot first.
 type ballotsJSON struct {
-	Users  []string          `json:"users"`
-	Tracks map[string]string `json:"tracks"`
+	Users   []string          `json:"users"`
+	Tracks  map[string]string `json:"tracks"`
+	Shelved map[int64]string  `json:"shelved,omitempty"`
 }
 
 func (b *ballots) encode() ballotsJSON {
@@ -139,18 +178,27 @@ func (b *ballots) encode() ballotsJSON {
 	if out.Users == nil {
 		out.Users = []string{}
 	}
-	var raw []byte
 	for track, set := range b.tracks {
-		raw = raw[:0]
-		for _, word := range set {
-			raw = binary.LittleEndian.AppendUint64(raw, word)
+		out.Tracks[track] = encodeSet(set)
+	}
+	if len(b.shelved) > 0 {
+		out.Shelved = make(map[int64]string, len(b.shelved))
+		for change, set := range b.shelved {
+			out.Shelved[change] = encodeSet(set)
 		}
-		for len(raw) > 0 && raw[len(raw)-1] == 0 {
-			raw = raw[:len(raw)-1]
-		}
-		out.Tracks[track] = base64.RawStdEncoding.EncodeToString(raw)
 	}
 	return out
+}
+
+func encodeSet(set []uint64) string {
+	raw := make([]byte, 0, len(set)*8)
+	for _, word := range set {
+		raw = binary.LittleEndian.AppendUint64(raw, word)
+	}
+	for len(raw) > 0 && raw[len(raw)-1] == 0 {
+		raw = raw[:len(raw)-1]
+	}
+	return base64.RawStdEncoding.EncodeToString(raw)
 }
 
 func decodeBallots(in ballotsJSON) (ballots, error) {
@@ -164,24 +212,40 @@ func decodeBallots(in ballotsJSON) (ballots, error) {
 		b.slotOf[user] = slot
 	}
 	for track, text := range in.Tracks {
-		raw, err := base64.RawStdEncoding.DecodeString(text)
+		set, err := b.decodeSet(text)
 		if err != nil {
 			return ballots{}, fmt.Errorf("subjects: votes for %s: %w", clip(track), err)
 		}
-		set := make([]uint64, (len(raw)+7)/8)
-		for i, c := range raw {
-			set[i/8] |= uint64(c) << (8 * (i % 8))
-		}
-		for i, word := range set {
-			for ; word != 0; word &= word - 1 {
-				slot := i*64 + bits.TrailingZeros64(word)
-				if slot >= len(b.users) || b.users[slot] == "" {
-					return ballots{}, fmt.Errorf("subjects: votes for %s: no voter in slot %d", clip(track), slot)
-				}
-				b.held[slot]++
-			}
-		}
 		b.tracks[track] = set
 	}
+	for change, text := range in.Shelved {
+		set, err := b.decodeSet(text)
+		if err != nil {
+			return ballots{}, fmt.Errorf("subjects: votes of change %d: %w", change, err)
+		}
+		b.shelved[change] = set
+	}
 	return b, nil
+}
+
+// decodeSet reads votes and counts them for their voters.
+func (b *ballots) decodeSet(text string) ([]uint64, error) {
+	raw, err := base64.RawStdEncoding.DecodeString(text)
+	if err != nil {
+		return nil, err
+	}
+	set := make([]uint64, (len(raw)+7)/8)
+	for i, c := range raw {
+		set[i/8] |= uint64(c) << (8 * (i % 8))
+	}
+	for i, word := range set {
+		for ; word != 0; word &= word - 1 {
+			slot := i*64 + bits.TrailingZeros64(word)
+			if slot >= len(b.users) || b.users[slot] == "" {
+				return nil, fmt.Errorf("no voter in slot %d", slot)
+			}
+			b.held[slot]++
+		}
+	}
+	return set, nil
 }

@@ -21,7 +21,7 @@ import (
 //	join           {}                                  guest, invited   enters; again is nothing. banned, forbidden, full
 //	leave          {}                                  everybody        leaves; again is nothing. The creator's leaving closes the room
 //	suggest        {"tracks": [ref, …]}                member           queues what is new and votes for it; counts as a vote for what is queued.
-//	                                                                    nothing_accepted, no_such_track, track_unavailable
+//	                                                                    nothing_accepted, no_such_track, track_unavailable, full
 //	vote           {"track": id}                       member           one vote a track. not_invited, outside_time, outside_place, no_such_track, already_voted
 //	skip           {}                                  member           votes to skip what plays. nothing_to_play, already_voted
 //	play           {}                                  control          nothing_to_play, already
@@ -39,6 +39,18 @@ import (
 //	ban            {"user": id}                        moderator        as kick, and no way back until unban. forbidden, full
 //	unban          {"user": id}                        moderator        again is nothing
 //	close          {}                                  creator          closes the room for good
+//	undo           {"change": n?}                      member, for      takes the last change of the queue back, or the one named: a suggest, remove,
+//	                                                   others' changes  shuffle or setQueue. conflict (the queue has moved on), not_found (nothing to
+//	                                                   moderator        take back), forbidden
+//	shuffle        {}                                  moderator        orders tracks of equal score by chance
+//	setQueue       {"order": "votes"|"fair", "loop":   moderator        changes how the queue works; what is absent stays. See QueueOptions
+//	                bool, "perUser": n, "perTrack": n}
+//	poll           {"question", "options", "seconds"?} moderator        asks the room. exists (one is open)
+//	answer         {"poll": id, "option": index}       member           answers, or changes the answer. conflict (not the open one), full
+//	closePoll      {}                                  who asked, poll  closes the open poll. conflict (none is open)
+//	readyCheck     {"seconds"?: n}                     moderator        asks everybody whether they are ready. exists (one is under way)
+//	ready          {"ready": bool}                     member           answers. conflict (nobody asks)
+//	exportHistory  {"name"?, "visibility"?}            member           begins a playlist of what was played. not_found (nothing was)
 //	wake           {}                                  the platform     looks at the clock
 //
 // "control" is the creator and whom the creator granted it with grantControl. A ref is a
@@ -65,6 +77,15 @@ const (
 	VerbBan           = "ban"
 	VerbUnban         = "unban"
 	VerbClose         = "close"
+	VerbUndo          = "undo"
+	VerbShuffle       = "shuffle"
+	VerbSetQueue      = "setQueue"
+	VerbPoll          = "poll"
+	VerbAnswer        = "answer"
+	VerbClosePoll     = "closePoll"
+	VerbReadyCheck    = "readyCheck"
+	VerbReady         = "ready"
+	VerbExportHistory = "exportHistory"
 )
 
 // RoomCommand is the decoded body of a command to a room.
@@ -99,6 +120,15 @@ var roomVerbs = map[string]func() RoomCommand{
 	VerbBan:           func() RoomCommand { return new(BanUser) },
 	VerbUnban:         func() RoomCommand { return new(UnbanUser) },
 	VerbClose:         func() RoomCommand { return new(CloseRoom) },
+	VerbUndo:          func() RoomCommand { return new(Undo) },
+	VerbShuffle:       func() RoomCommand { return new(Shuffle) },
+	VerbSetQueue:      func() RoomCommand { return new(SetQueue) },
+	VerbPoll:          func() RoomCommand { return new(OpenPoll) },
+	VerbAnswer:        func() RoomCommand { return new(AnswerPoll) },
+	VerbClosePoll:     func() RoomCommand { return new(ClosePoll) },
+	VerbReadyCheck:    func() RoomCommand { return new(AskReady) },
+	VerbReady:         func() RoomCommand { return new(AnswerReady) },
+	VerbExportHistory: func() RoomCommand { return new(ExportHistory) },
 	VerbWake:          func() RoomCommand { return new(Wake) },
 }
 

@@ -12,8 +12,8 @@ type RoomEvent interface {
 	EventType() string
 }
 
-// Event types of a room. Those marked sealed reach only the user they speak of; the
-// rest are public.
+// Event types of a room, beside those in room_queue_events.go. Those marked sealed reach
+// only the user they speak of; the rest are public.
 const (
 	EventRoomCreated         = "room.created"
 	EventRoomClosed          = "room.closed"
@@ -104,6 +104,9 @@ type MemberReturned struct {
 type MemberLeft struct {
 	User   string `json:"user"`
 	Reason string `json:"reason"`
+	// From and To are when they had joined, and when they left; absent in older logs.
+	From int64 `json:"from,omitempty"`
+	To   int64 `json:"to,omitempty"`
 }
 
 // RoleChanged gives a member another role.
@@ -336,7 +339,7 @@ func (*PositionJudged) EventType() string { return EventPositionJudged }
 
 var roomEvents = func() map[string]func() RoomEvent {
 	m := map[string]func() RoomEvent{}
-	for _, f := range []func() RoomEvent{
+	for _, f := range append(slices.Clone(queueEvents),
 		func() RoomEvent { return new(RoomCreated) },
 		func() RoomEvent { return new(RoomClosed) },
 		func() RoomEvent { return new(RoomCounted) },
@@ -367,7 +370,7 @@ var roomEvents = func() map[string]func() RoomEvent {
 		func() RoomEvent { return new(UserBanned) },
 		func() RoomEvent { return new(UserUnbanned) },
 		func() RoomEvent { return new(PositionJudged) },
-	} {
+	) {
 		m[f().EventType()] = f
 	}
 	return m

@@ -1,9 +1,6 @@
 package subjects
 
-import (
-	"fmt"
-	"maps"
-)
+import "maps"
 
 // Apply changes the document by one public event and marks what it touched; a nil m
 // marks nothing. It never refuses: an event in the log has happened. It returns an error
@@ -32,6 +29,7 @@ func (r *Room) Apply(meta Meta, ev RoomEvent, m *Marks) error {
 		}
 		r.Members, r.Roster = map[string]Member{}, ListedByPage
 		m.Mark("roster")
+		r.hideReady(m)
 	case *RosterListed:
 		r.Members, r.Roster = make(map[string]Member, len(e.Members)), ListedInline
 		maps.Copy(r.Members, e.Members)
@@ -104,7 +102,7 @@ func (r *Room) applyMusic(meta Meta, ev RoomEvent, m *Marks) error {
 	case *WindowClosed:
 		r.setWindow(WindowOver, m)
 	default:
-		return fmt.Errorf("%w: %T is not a public event of a room", ErrUnknownEvent, ev)
+		return r.applyQueue(meta, ev, m)
 	}
 	return nil
 }
@@ -146,6 +144,9 @@ func (r *Room) choose(e *TrackChosen, m *Marks) {
 	r.Playback.TrackID = t.ID
 	r.setPlayback(0, e.AnchorAt, e.Playing, false, m)
 	r.setSkip(Skip{}, m)
+	if r.Queueing().Order == OrderFair {
+		r.takeTurn(entry.SuggestedBy, m)
+	}
 }
 
 func (r *Room) setPlayback(positionMs, anchorAt int64, playing, ended bool, m *Marks) {
@@ -203,6 +204,9 @@ func (r *Room) PatchValue(path []string) (any, bool) {
 		if ok && len(path) == 3 && path[2] == "score" {
 			return e.Score, true
 		}
+		if ok && len(path) == 3 && path[2] == "seq" {
+			return e.Seq, true
+		}
 		return e, ok && len(path) == 2
 	case "members":
 		member, ok := r.Members[path[1]]
@@ -214,6 +218,8 @@ func (r *Room) PatchValue(path []string) (any, bool) {
 		if r.Constraints != nil && len(path) == 2 && path[1] == "window" {
 			return r.Constraints.Window, true
 		}
+	default:
+		return r.queueValue(path)
 	}
 	return nil, false
 }
@@ -254,6 +260,12 @@ func (r *Room) rootValue(key string) (any, bool) {
 		return r.Grants, true
 	case "skip":
 		return r.Skip, true
+	case "queueOptions":
+		return r.QueueOptions, r.QueueOptions != nil
+	case "poll":
+		return r.Poll, r.Poll != nil
+	case "readyCheck":
+		return r.ReadyCheck, r.ReadyCheck != nil
 	default:
 		return nil, false
 	}

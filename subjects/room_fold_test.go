@@ -10,7 +10,7 @@ import (
 // FuzzRoomFold folds arbitrary events, in an order that no room would have: no panic, and
 // the state survives a snapshot.
 func FuzzRoomFold(f *testing.F) {
-	for i, e := range goldenEvents() {
+	for i, e := range append(goldenEvents(), goldenQueueEvents()...) {
 		body, err := json.Marshal(e)
 		if err != nil {
 			f.Fatal(err)
@@ -40,7 +40,7 @@ func FuzzRoomFold(f *testing.F) {
 			apply(goldenEvents()[0])
 		}
 		apply(ev)
-		for _, e := range goldenEvents()[1:] {
+		for _, e := range append(goldenQueueEvents()[1:], goldenEvents()[1:]...) {
 			apply(e)
 		}
 		if _, err := m.Patch(s.Room.PatchValue); err != nil {

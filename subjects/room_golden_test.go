@@ -81,7 +81,8 @@ func goldenEvents() []subjects.RoomEvent {
 func sealedType(typ string) bool {
 	switch typ {
 	case subjects.EventTracksRefused, subjects.EventInvitationSent, subjects.EventInvitationWithdrawn,
-		subjects.EventUserBanned, subjects.EventUserUnbanned, subjects.EventPositionJudged, subjects.EventMemberReturned:
+		subjects.EventUserBanned, subjects.EventUserUnbanned, subjects.EventPositionJudged, subjects.EventMemberReturned,
+		subjects.EventHistoryExported, subjects.EventPollAnswered, subjects.EventReadyAnswered:
 		return true
 	}
 	return false
@@ -89,7 +90,7 @@ func sealedType(typ string) bool {
 
 func TestRoomEventGolden(t *testing.T) {
 	seen := map[string]bool{}
-	for _, e := range goldenEvents() {
+	for _, e := range append(goldenEvents(), goldenQueueEvents()[3:]...) {
 		typ := e.EventType()
 		body, err := json.Marshal(e)
 		if err != nil {
@@ -122,6 +123,7 @@ func TestRoomCommandGolden(t *testing.T) {
 	ms := goldenTime.UnixMilli()
 	three, half := 3, 50
 	lat, lng := 48.8566, 2.3522
+	fair, yes := subjects.OrderFair, true
 	seen := map[string]bool{}
 	for _, c := range []subjects.RoomCommand{
 		&subjects.CreateRoom{
@@ -149,6 +151,15 @@ func TestRoomCommandGolden(t *testing.T) {
 		&subjects.BanUser{User: ben},
 		&subjects.UnbanUser{User: ben},
 		&subjects.CloseRoom{},
+		&subjects.Undo{Change: 7},
+		&subjects.Shuffle{},
+		&subjects.SetQueue{Order: &fair, Loop: &yes, PerUser: &three, PerTrack: &three},
+		&subjects.OpenPoll{Question: "What next?", Options: []string{"Waltz", "Tango"}, Seconds: 60},
+		&subjects.AnswerPoll{Poll: 1, Option: 1},
+		&subjects.ClosePoll{},
+		&subjects.AskReady{Seconds: 30},
+		&subjects.AnswerReady{Ready: true},
+		&subjects.ExportHistory{Name: "Friday's music", Visibility: subjects.VisibilityPublic},
 		&subjects.Wake{},
 	} {
 		body, err := json.Marshal(c)
@@ -191,11 +202,16 @@ func noStrays(t *testing.T, dir string, known []string) {
 // commits and the document that the patches lead to.
 func goldenFold(t *testing.T) (*subjects.RoomState, []subjects.Commit, []byte) {
 	t.Helper()
+	return foldEvents(t, goldenEvents())
+}
+
+func foldEvents(t *testing.T, events []subjects.RoomEvent) (*subjects.RoomState, []subjects.Commit, []byte) {
+	t.Helper()
 	s := subjects.NewRoomState(goldenRoom)
 	var commits []subjects.Commit
 	var doc []byte
 	var marks subjects.Marks
-	for i, ev := range goldenEvents() {
+	for i, ev := range events {
 		marks.Reset()
 		body, err := json.Marshal(ev)
 		if err != nil {
@@ -205,6 +221,9 @@ func goldenFold(t *testing.T) (*subjects.RoomState, []subjects.Commit, []byte) {
 		e := subjects.Event{
 			Type: ev.EventType(), By: ana, At: at, Body: body,
 			Cmd: subjects.DeriveID(subjects.PrefixCommand, goldenTime, ev.EventType()),
+		}
+		if e.Type == subjects.EventTrackRestored { // is part of the taking back
+			e.Cmd = subjects.DeriveID(subjects.PrefixCommand, goldenTime, subjects.EventChangeUndone)
 		}
 		c := subjects.Commit{Epoch: 1, Rev: uint64(i) + 1, At: at}
 		meta := subjects.Meta{By: e.By, Cmd: e.Cmd, At: at}
@@ -273,7 +292,7 @@ func TestRoomDocumentGolden(t *testing.T) {
 
 func TestRoomApplyRefusesSealed(t *testing.T) {
 	s, _, _ := goldenFold(t)
-	for _, e := range goldenEvents() {
+	for _, e := range append(goldenEvents(), goldenQueueEvents()...) {
 		if err := (&subjects.Room{Queue: map[string]subjects.QueueEntry{}, Members: map[string]subjects.Member{}, Grants: subjects.DefaultGrants()}).
 			Apply(subjects.Meta{}, e, nil); (err != nil) != sealedType(e.EventType()) {
 			t.Errorf("%s: %v", e.EventType(), err)

@@ -44,7 +44,8 @@ func (r Role) Rank() int {
 
 // Grants is the one table that says which role may use which verbs. leave, position,
 // create and wake are not in it: whoever is in a room may leave it and say where they
-// are.
+// are. Everybody takes their own changes of the queue back; undo lets a role take others'
+// back. closePoll is not in it: it goes with poll, and to who asked.
 type Grants map[Role][]string
 
 // Allows reports whether the table lets a role use a verb.
@@ -60,8 +61,9 @@ const (
 )
 
 // GrantTable is the edition of the grant table that rooms are created with. Edition 0 was
-// before chat: it has neither VerbChat nor VerbModerateChat.
-const GrantTable = 1
+// before chat: it has neither VerbChat nor VerbModerateChat. Edition 1 was before undo,
+// shuffle, queue options, polls, ready-checks and exports of the history.
+const GrantTable = 2
 
 // grantable are the verbs of the table, in the order in which a row lists them.
 var grantable = []string{
@@ -70,6 +72,7 @@ var grantable = []string{
 	VerbInvite, VerbRemove, VerbKick, VerbBan, VerbUnban,
 	VerbGrantControl, VerbRevokeControl, VerbSetRole, VerbSetGrants, VerbClose,
 	VerbChat, VerbModerateChat,
+	VerbUndo, VerbShuffle, VerbSetQueue, VerbPoll, VerbAnswer, VerbReadyCheck, VerbReady, VerbExportHistory,
 }
 
 // Grantable lists the verbs that the grant table speaks of.
@@ -97,11 +100,14 @@ func IsControl(verb string) bool {
 // DefaultGrants is the table that a vote room starts with.
 func DefaultGrants() Grants {
 	return Grants{
-		RoleCreator:   slices.Clone(grantable),
-		RoleModerator: {VerbSuggest, VerbVote, VerbSkip, VerbRemove, VerbKick, VerbBan, VerbUnban, VerbChat, VerbModerateChat},
-		RoleSpeaker:   {VerbSuggest, VerbVote, VerbSkip, VerbChat},
-		RoleMember:    {VerbSuggest, VerbVote, VerbSkip, VerbChat},
-		RoleGuest:     {VerbJoin},
+		RoleCreator: slices.Clone(grantable),
+		RoleModerator: {
+			VerbSuggest, VerbVote, VerbSkip, VerbRemove, VerbKick, VerbBan, VerbUnban, VerbChat, VerbModerateChat,
+			VerbUndo, VerbShuffle, VerbSetQueue, VerbPoll, VerbAnswer, VerbReadyCheck, VerbReady, VerbExportHistory,
+		},
+		RoleSpeaker: {VerbSuggest, VerbVote, VerbSkip, VerbChat, VerbAnswer, VerbReady, VerbExportHistory},
+		RoleMember:  {VerbSuggest, VerbVote, VerbSkip, VerbChat, VerbAnswer, VerbReady, VerbExportHistory},
+		RoleGuest:   {VerbJoin},
 	}
 }
 
@@ -109,16 +115,22 @@ func DefaultGrants() Grants {
 // must not change: its patches are what clients have applied.
 func grantsOf(edition int) Grants {
 	table := DefaultGrants()
-	if edition > 0 {
-		return table
-	}
 	for role, row := range table {
-		table[role] = slices.DeleteFunc(row, isChatVerb)
+		table[role] = slices.DeleteFunc(row, func(verb string) bool { return editionOf(verb) > edition })
 	}
 	return table
 }
 
-func isChatVerb(verb string) bool { return verb == VerbChat || verb == VerbModerateChat }
+// editionOf gives the first edition of the table that has a verb.
+func editionOf(verb string) int {
+	switch verb {
+	case VerbUndo, VerbShuffle, VerbSetQueue, VerbPoll, VerbAnswer, VerbReadyCheck, VerbReady, VerbExportHistory:
+		return 2
+	case VerbChat, VerbModerateChat:
+		return 1
+	}
+	return 0
+}
 
 // clone copies the table; rows are never changed in place, so they are shared.
 func (g Grants) clone() Grants { return maps.Clone(g) }

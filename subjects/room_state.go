@@ -29,6 +29,8 @@ type RoomState struct {
 	nextSeq  int64
 	// returned is when members have last joined again.
 	returned map[string]int64
+	queueState
+	askState
 }
 
 // NewRoomState gives the state of a room whose log is empty.
@@ -38,7 +40,7 @@ func NewRoomState(id string) *RoomState {
 		members: map[string]Member{}, inRoles: map[Role]int{}, invInRol: map[Role]int{},
 		invited: map[string]int64{}, banned: map[string]int64{},
 		votes: newBallots(), skips: map[string]struct{}{}, fits: newPositions(),
-		returned: map[string]int64{},
+		returned: map[string]int64{}, askState: newAskState(),
 	}
 }
 
@@ -92,7 +94,7 @@ func (s *RoomState) RoleOf(principal string) Role {
 func (s *RoomState) Allows(principal, verb string) bool {
 	if principal == System {
 		switch verb {
-		case VerbCreate, VerbJoin, VerbSuggest, VerbVote, VerbSkip, VerbPosition:
+		case VerbCreate, VerbJoin, VerbSuggest, VerbVote, VerbSkip, VerbPosition, VerbAnswer, VerbReady, VerbExportHistory:
 			return false
 		}
 		return true
@@ -111,7 +113,13 @@ func (s *RoomState) Allows(principal, verb string) bool {
 	if !inside {
 		return false
 	}
-	return m.Control && IsControl(verb) || s.Room.Grants.Allows(m.Role, verb)
+	return m.Control && IsControl(verb) || s.roleMay(m.Role, verb)
+}
+
+// roleMay reports whether a role lets somebody use a verb of the table. The creator may use
+// those too that came after the room's own table.
+func (s *RoomState) roleMay(role Role, verb string) bool {
+	return role == RoleCreator && editionOf(verb) > 1 || s.Room.Grants.Allows(role, verb)
 }
 
 // Invited reports whether somebody was invited.
@@ -292,6 +300,13 @@ type You struct {
 	// CannotVote is empty if the viewer's votes are taken now, and otherwise the code that
 	// they would be refused with.
 	CannotVote Code `json:"cannotVote"`
+	// Undo is the last change of the queue that this viewer can take back now; absent if
+	// there is none.
+	Undo *Undoable `json:"undo,omitempty"`
+	// Answer is the viewer's to the document's poll, absent without one.
+	Answer *PollAnswer `json:"answer,omitempty"`
+	// Ready says that the viewer is, by the document's ready-check.
+	Ready bool `json:"ready,omitempty"`
 }
 
 // How a position stands to a room's place.
@@ -309,9 +324,12 @@ func (s *RoomState) You(principal string, at int64) You {
 		Member: inside, Role: s.RoleOf(principal), Control: m.Control,
 		Invited: s.Invited(principal), Banned: s.Banned(principal),
 		May: []string{}, Voted: s.votes.of(principal), VotedToSkip: s.VotedToSkip(principal),
-		Fit: FitNone,
+		Fit: FitNone, Answer: s.answerOf(principal), Ready: s.SaidReady(principal),
 	}
 	if !s.Closed() {
+		if c := s.LastChange(principal); c != nil {
+			y.Undo = &Undoable{Change: c.N, Verb: c.Verb, By: c.By, At: c.At}
+		}
 		for _, v := range grantable {
 			if s.Allows(principal, v) {
 				y.May = append(y.May, v)
@@ -337,11 +355,13 @@ func (s *RoomState) You(principal string, at int64) You {
 }
 
 // Fork gives a copy to fold events into that follow from the clock alone (a track's end,
-// a window), while s stays as it is. Members, invitations, bans and positions are
-// shared: a fork must see no other event.
+// a window, a poll's or a ready-check's time), or from a track's leaving the stage, while s
+// stays as it is. Members, invitations, bans, positions, answers and changes are shared: a
+// fork must see no other event.
 func (s *RoomState) Fork() *RoomState {
 	f := *s
-	f.Room.Queue = maps.Clone(s.Room.Queue)
+	f.Room.Queue, f.Room.Turns, f.Room.Played = maps.Clone(s.Room.Queue), maps.Clone(s.Room.Turns), maps.Clone(s.Room.Played)
 	f.votes = s.votes.clone()
+	f.plays = slices.Clip(s.plays)
 	return &f
 }

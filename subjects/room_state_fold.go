@@ -33,6 +33,7 @@ func (s *RoomState) Apply(meta Meta, ev RoomEvent, m *Marks) error {
 			}
 		}
 	}
+	s.dropReady(ev)
 	return nil
 }
 
@@ -42,6 +43,7 @@ func (s *RoomState) applyPrivate(meta Meta, ev RoomEvent) bool {
 	switch e := ev.(type) {
 	case *RoomCreated:
 		*s = *NewRoomState(s.Room.ID)
+		s.command = meta.Cmd
 	case *MemberJoined:
 		s.count(e.User, -1)
 		s.members[e.User] = Member{Role: e.Role, JoinedAt: meta.At}
@@ -51,6 +53,7 @@ func (s *RoomState) applyPrivate(meta Meta, ev RoomEvent) bool {
 		delete(s.members, e.User)
 		delete(s.skips, e.User)
 		delete(s.returned, e.User)
+		delete(s.ready, e.User)
 	case *MemberReturned:
 		s.returned[e.User] = meta.At
 	case *RoleChanged:
@@ -64,15 +67,23 @@ func (s *RoomState) applyPrivate(meta Meta, ev RoomEvent) bool {
 		if e.Voted {
 			s.votes.add(e.User, e.Track.ID)
 		}
+		s.noteSuggested(meta, e)
 	case *TrackVoted:
 		s.votes.add(e.User, e.Track)
+		s.noteVoted(meta, e)
 	case *TrackRemoved:
-		s.votes.drop(e.Track)
+		s.noteRemoved(meta, e)
 	case *TrackChosen:
 		s.votes.drop(e.Track)
 		s.skips = map[string]struct{}{}
+		s.onStage(e)
+	case *PlaybackStarted:
+		if s.stage.At == 0 {
+			s.stage.At = e.AnchorAt
+		}
 	case *PlaybackEnded:
 		s.skips = map[string]struct{}{}
+		s.stage.At = 0
 	case *SkipVoted:
 		s.skips[e.User] = struct{}{}
 	case *InvitationSent:
@@ -92,7 +103,7 @@ func (s *RoomState) applyPrivate(meta Meta, ev RoomEvent) bool {
 	case *TracksRefused:
 		// For the one who suggested them; the room does not change.
 	default:
-		return false
+		return s.applyQueue(meta, ev) || s.applyAsks(ev)
 	}
 	return true
 }
@@ -131,6 +142,8 @@ type roomStateJSON struct {
 	Positions []positionJSON    `json:"positions"`
 	NextSeq   int64             `json:"nextSeq"`
 	Returned  map[string]int64  `json:"returned,omitempty"`
+	queueStateJSON
+	askStateJSON
 }
 
 // EncodeRoomState writes a snapshot's state. Equal states give equal bytes.
@@ -139,6 +152,7 @@ func EncodeRoomState(s *RoomState) ([]byte, error) {
 		Room: s.Room, Members: s.members, Invited: s.invited, Banned: s.banned,
 		Votes: s.votes.encode(), Skips: slices.Sorted(maps.Keys(s.skips)),
 		Positions: s.fits.encode(), NextSeq: s.nextSeq, Returned: s.returned,
+		queueStateJSON: s.queueState.encode(), askStateJSON: s.askState.encode(),
 	})
 	if err != nil {
 		return nil, fmt.Errorf("subjects: encode room: %w", err)
@@ -165,6 +179,7 @@ func DecodeRoomState(id string, data []byte) (*RoomState, error) {
 	maps.Copy(s.invited, in.Invited)
 	maps.Copy(s.banned, in.Banned)
 	maps.Copy(s.returned, in.Returned)
+	s.queueState, s.askState = in.queueStateJSON.decode(), in.askStateJSON.decode()
 	for _, user := range in.Skips {
 		s.skips[user] = struct{}{}
 	}

@@ -8,6 +8,7 @@ Object.defineProperty(window, "tutti", {
     client: app.client,
     player: app.player,
     get room() { return app.room; },
+    get playlist() { return app.playlist; },
   }),
 });
 app.start();

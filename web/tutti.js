@@ -11,4 +11,5 @@ export { applyPatch } from "./tutti/patch.js";
 export { canonical, hash } from "./tutti/canonical.js";
 export { newId, idTime } from "./tutti/ids.js";
 export { positionAt, ordered, nextEligible } from "./tutti/playback.js";
+export { inOrder } from "./tutti/playlist.js";
 export { OUTBOX } from "./tutti/outbox.js";

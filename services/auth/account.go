@@ -45,6 +45,24 @@ func (a account) user(id string) subjects.User {
 	return subjects.User{ID: id, Email: a.Email, Nickname: a.Nickname, CreatedAt: a.CreatedAt}
 }
 
+// nicknameClaim gives the claim that the account's nickname needs.
+func (a account) nicknameClaim() (string, error) {
+	_, key, err := normaliseNickname(a.Nickname)
+	if err != nil {
+		return "", fmt.Errorf("auth: the nickname of an account: %w", err)
+	}
+	return store.ClaimID(claimNickname, key), nil
+}
+
+// has reports whether a claim's name is the account's address or nickname.
+func (a account) has(name string) (bool, error) {
+	if name == store.ClaimID(claimEmail, a.Email) {
+		return true, nil
+	}
+	nickname, err := a.nicknameClaim()
+	return name == nickname, err
+}
+
 // PublicAccount gives what the feed of the accounts table may publish of a document:
 // fields are opted in one by one. It reports false for a document of which nothing is
 // published.

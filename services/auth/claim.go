@@ -18,11 +18,12 @@ const (
 // first is the version of a document when it is made.
 var first = store.Version{Rev: 1}
 
-// claim says which account a name is for. That account exists, or is being registered,
-// or never will: see the package's page.
+// claim says which account a name is for. That account exists and has the name, or had it,
+// or is about to take it; or it is being registered, or never will be: see the package's
+// page.
 type claim struct {
 	Account string `json:"account"`
-	// At is when it was claimed, in Unix milliseconds.
+	// At is when it was last claimed, in Unix milliseconds.
 	At int64 `json:"at"`
 }
 
@@ -30,8 +31,8 @@ type claim struct {
 var (
 	// errTaken: another account has the name.
 	errTaken = errors.New("auth: name taken")
-	// errPending: another registration, of a moment ago, has claimed the name.
-	errPending = errors.New("auth: name claimed by a registration under way")
+	// errPending: somebody else has claimed the name a moment ago, and may yet get it.
+	errPending = errors.New("auth: name claimed by somebody who may yet get it")
 	// errFenced: this registration was given up by somebody who took its names over.
 	errFenced = errors.New("auth: registration fenced")
 )
@@ -50,9 +51,16 @@ func (s *Service) getClaim(ctx context.Context, name string) (claim, store.Versi
 	return c, doc.Version, err
 }
 
-// hold claims a name for an account id. It succeeds also if the id holds it already.
-// Errors: errTaken, errPending, those of the store.
+// hold claims a name for an account that is being registered. It succeeds also if the id
+// holds it already. Errors: errTaken, errPending, those of the store.
 func (s *Service) hold(ctx context.Context, name, id string) error {
+	return s.claim(ctx, name, id, false)
+}
+
+// claim claims a name for an account id. If the id holds it already that does, unless anew
+// is set: then the claim is written again, so that whoever is about to take it over finds
+// that it is another one. Errors: errTaken, errPending, those of the store.
+func (s *Service) claim(ctx context.Context, name, id string, anew bool) error {
 	for range claimAttempts {
 		c, version, err := s.getClaim(ctx, name)
 		switch {
@@ -60,12 +68,12 @@ func (s *Service) hold(ctx context.Context, name, id string) error {
 			// Never claimed, or given back: version is then that of the tombstone.
 		case err != nil:
 			return err
-		case c.Account == id:
-			return nil
-		default:
-			if err := s.vacate(ctx, c); err != nil {
+		case c.Account != id:
+			if err := s.vacate(ctx, name, c); err != nil {
 				return err
 			}
+		case !anew:
+			return nil
 		}
 		body, err := encode(claim{Account: id, At: s.now().UnixMilli()})
 		if err != nil {
@@ -79,22 +87,47 @@ func (s *Service) hold(ctx context.Context, name, id string) error {
 	return errPending
 }
 
-// vacate returns nil once the account that a claim names can never come to exist any
-// more, so that the claim may be replaced. errTaken if it exists; errPending if it may
-// still be on its way.
-func (s *Service) vacate(ctx context.Context, c claim) error {
+// vacate returns nil once the account that a claim names can never have the name by that
+// claim any more, so that the claim may be replaced. errTaken if it has the name;
+// errPending if it may still be on its way to it.
+func (s *Service) vacate(ctx context.Context, name string, c claim) error {
 	doc, err := s.store.Get(ctx, tableAccounts, c.Account)
+	late := s.now().Sub(time.UnixMilli(c.At)) >= s.cfg.ClaimPatience
 	switch {
 	case err == nil:
-		return errTaken
+		return s.outdate(ctx, name, doc, late)
 	case !errors.Is(err, store.ErrNotFound):
 		return err
 	case doc.Deleted:
 		return nil
-	case s.now().Sub(time.UnixMilli(c.At)) < s.cfg.ClaimPatience:
+	case !late:
 		return errPending
 	}
 	return s.fence(ctx, c.Account)
+}
+
+// outdate writes an account that does not have a name anew, so that a change of nickname
+// that read it before cannot be completed. errTaken if it has the name; errPending if its
+// change of nickname may be under way, which late rules out.
+func (s *Service) outdate(ctx context.Context, name string, doc store.Document, late bool) error {
+	var a account
+	if err := doc.Decode(&a); err != nil {
+		return err
+	}
+	has, err := a.has(name)
+	switch {
+	case err != nil:
+		return err
+	case has:
+		return errTaken
+	case !late:
+		return errPending
+	}
+	err = s.store.Put(ctx, tableAccounts, store.Document{ID: doc.ID, Version: doc.Version.Next(), Body: doc.Body})
+	if errors.Is(err, store.ErrStale) {
+		return errPending // it has just changed: perhaps it has the name now
+	}
+	return err
 }
 
 // fence puts a tombstone where an account would be inserted. errTaken if it was.
@@ -144,7 +177,7 @@ func claimRefusal(err error, taken subjects.Code, what string) error {
 	case errors.Is(err, errTaken):
 		return subjects.Refuse(taken, "another account has this %s", what)
 	case errors.Is(err, errPending):
-		return subjects.Refuse(subjects.CodeBusy, "a registration with this %s is under way; try again in a moment", what)
+		return subjects.Refuse(subjects.CodeBusy, "somebody is about to take this %s; try again in a moment", what)
 	default:
 		return err
 	}

@@ -25,8 +25,33 @@
 //     insert, for however long, either has its account before the take-over, which then
 //     finds the name taken, or never. No clock is part of that; patience is only manners.
 //
-// A claim that names an account is changed only after that account's id was fenced. That
-// is the invariant, and why two accounts never share a name.
+// # Changing a nickname
+//
+// A change reads the account, claims the new nickname for it, writes the account over the
+// very version that was read, and removes the claim on the old nickname. The write of the
+// account is the moment; a process may die before or after it. So there are claims that
+// name an account which exists and does not have the name: it is about to take it, or has
+// left it behind. Sending the same request again completes what was begun, and whoever
+// wants such a name takes it over, at once if it was claimed long ago, else after
+// Config.ClaimPatience:
+//
+//   - A take-over begins by writing the account anew, as it is. A change of nickname that
+//     read the account before, and was frozen since, then finds another version and begins
+//     again; and it claims the name by writing the claim, also where the claim names the
+//     account already. So it has written the account before the take-over read it, which
+//     then finds the name taken; or it claims the name after the take-over, and finds
+//     somebody else's claim; or it does in between, and the take-over finds another claim
+//     than it read.
+//   - The claim on the old nickname is read before the account is written, and removed only
+//     if it is still that version. A change back to the old nickname can only begin after
+//     that write, and writes the claim, so it is not undone.
+//
+// # The invariant
+//
+// A claim that names another account is changed only after it was made sure that this
+// account will not have the name by it: its id was fenced, or it exists, without the name,
+// at a version that nobody read before. An account's names are always claimed for it, and so
+// two accounts never share one.
 //
 // # Sessions
 //

@@ -108,7 +108,7 @@ func (s *Service) register(ctx context.Context, req subjects.RegisterRequest) (s
 	return s.grant(ctx, a.user(c.id))
 }
 
-// peek refuses a name that an existing account holds; anything else is for hold to find
+// peek refuses a name that an existing account has; anything else is for hold to find
 // out.
 func (s *Service) peek(ctx context.Context, name, id string, taken subjects.Code, what string) error {
 	c, _, err := s.getClaim(ctx, name)
@@ -118,11 +118,14 @@ func (s *Service) peek(ctx context.Context, name, id string, taken subjects.Code
 	if err != nil {
 		return err
 	}
-	_, _, err = s.getAccount(ctx, c.Account)
+	a, _, err := s.getAccount(ctx, c.Account)
 	if errors.Is(err, store.ErrNotFound) {
 		return nil
 	}
 	if err != nil {
+		return err
+	}
+	if has, err := a.has(name); err != nil || !has {
 		return err
 	}
 	return claimRefusal(errTaken, taken, what)

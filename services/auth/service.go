@@ -148,6 +148,7 @@ func (s *Service) endpoints() map[string]bus.Endpoint {
 		subjects.AuthLogout:    endpoint(s, s.logout),
 		subjects.AuthLogoutAll: endpoint(s, s.logoutAll),
 		subjects.AuthValidate:  endpoint(s, s.validate),
+		subjects.AuthNickname:  endpoint(s, s.nickname),
 		subjects.AuthKeys: endpoint(s, func(context.Context, struct{}) (subjects.KeySet, error) {
 			return s.keys.public(), nil
 		}),

@@ -111,11 +111,19 @@ func (d *decision) enter() error {
 	case d.call.System():
 		return nil
 	case d.s.Banned(who):
-		return subjects.Refuse(subjects.CodeBanned, "you are banned from this room")
+		return subjects.Refuse(subjects.CodeBanned, "you are banned from this %s", d.place())
 	case !d.s.IsMember(who):
-		return subjects.Refuse(subjects.CodeNotMember, "join the room first")
+		return subjects.Refuse(subjects.CodeNotMember, "join the %s first", d.place())
 	}
 	return nil
+}
+
+// place is what the chat belongs to, in words.
+func (d *decision) place() string {
+	if ofPlaylist(d.call.ID) {
+		return "playlist"
+	}
+	return "room"
 }
 
 // speak refuses whoever may not say anything now.
@@ -128,7 +136,7 @@ func (d *decision) speak() error {
 	case d.call.System():
 		return subjects.Refuse(subjects.CodeForbidden, "%s needs a person", d.call.Verb)
 	case !d.s.Allows(who, subjects.VerbChat):
-		return subjects.Refuse(subjects.CodeForbidden, "the room does not let a %s chat", d.s.RoleOf(who))
+		return subjects.Refuse(subjects.CodeForbidden, "the %s does not let a %s chat", d.place(), d.s.RoleOf(who))
 	case d.s.Muted(who):
 		return subjects.Refuse(subjects.CodeMuted, "you are muted in this chat")
 	}
@@ -141,7 +149,7 @@ func (d *decision) moderate() error {
 		return err
 	}
 	if !d.s.Allows(d.call.Principal, subjects.VerbModerateChat) {
-		return subjects.Refuse(subjects.CodeForbidden, "the room does not let a %s moderate the chat", d.s.RoleOf(d.call.Principal))
+		return subjects.Refuse(subjects.CodeForbidden, "the %s does not let a %s moderate the chat", d.place(), d.s.RoleOf(d.call.Principal))
 	}
 	return nil
 }
@@ -154,7 +162,7 @@ func (d *decision) over(user string) error {
 	case user == d.call.Principal:
 		return subjects.RefuseField("user", "this is you")
 	case user == d.s.Creator():
-		return subjects.Refuse(subjects.CodeForbidden, "nobody moderates the room's creator")
+		return subjects.Refuse(subjects.CodeForbidden, "nobody moderates the %s's creator", d.place())
 	case d.s.RoleOf(user).Rank() >= d.s.RoleOf(d.call.Principal).Rank():
 		return subjects.Refuse(subjects.CodeForbidden, "the user's role is not below yours")
 	}

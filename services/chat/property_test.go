@@ -101,10 +101,10 @@ func (h drawn) step() {
 			Epoch: 1, Rev: uint64(rapid.IntRange(1, 100).Draw(t, "rev")), User: user(whom),
 			Fact: rapid.SampledFrom([]string{
 				subjects.FactMember, subjects.FactMember, subjects.FactGone, subjects.FactInvited, subjects.FactUninvited,
-				subjects.FactBanned, subjects.FactUnbanned, subjects.FactGrants, subjects.FactCreated,
+				subjects.FactBanned, subjects.FactUnbanned, subjects.FactGrants, subjects.FactCreated, subjects.FactVisibility,
 			}).Draw(t, "fact"),
 			Role:    rapid.SampledFrom(subjects.Roles()).Draw(t, "role"),
-			Creator: user("ana"), Open: true, Table: subjects.GrantTable,
+			Creator: user("ana"), Open: rapid.Bool().Draw(t, "public"), Table: subjects.GrantTable,
 			Verbs: rapid.SliceOfN(rapid.SampledFrom([]string{subjects.VerbChat, subjects.VerbModerateChat}), 0, 2).Draw(t, "verbs"),
 		}
 		h.try("sys", verb, f)

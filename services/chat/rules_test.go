@@ -315,7 +315,7 @@ func TestAccess(t *testing.T) {
 // Facts may arrive in another order than they happened.
 func TestFactsInAnyOrder(t *testing.T) {
 	facts := []subjects.ChatFact{
-		{Rev: 1, Fact: subjects.FactCreated, Creator: user("ana"), Table: subjects.GrantTable},
+		{Rev: 1, Fact: subjects.FactCreated, Creator: user("ana"), Open: true, Table: subjects.GrantTable},
 		{Rev: 2, Fact: subjects.FactMember, User: user("ben"), Role: subjects.RoleMember},
 		{Rev: 3, Fact: subjects.FactMember, User: user("ben"), Role: subjects.RoleModerator},
 		{Rev: 4, Fact: subjects.FactMember, User: user("cleo"), Role: subjects.RoleMember},
@@ -324,7 +324,10 @@ func TestFactsInAnyOrder(t *testing.T) {
 		{Rev: 7, Fact: subjects.FactInvited, User: user("dan")},
 		{Rev: 8, Fact: subjects.FactUninvited, User: user("dan")},
 		{Rev: 9, Fact: subjects.FactBanned, User: user("eve")},
-		{Rev: 10, Fact: subjects.FactClosed},
+		{Rev: 10, Fact: subjects.FactVisibility, Open: false},
+		{Rev: 11, Fact: subjects.FactVisibility, Open: true},
+		{Rev: 12, Fact: subjects.FactVisibility, Open: false},
+		{Rev: 13, Fact: subjects.FactClosed},
 	}
 	for round := range facts {
 		w := newWorld(t)
@@ -340,7 +343,7 @@ func TestFactsInAnyOrder(t *testing.T) {
 		ben, cleo := user("ben"), user("cleo")
 		if !w.s.Closed() || !w.s.IsMember(ben) || w.s.RoleOf(ben) != subjects.RoleModerator || w.s.IsMember(cleo) ||
 			w.s.Allows(ben, subjects.VerbChat) || !w.s.Allows(ben, subjects.VerbModerateChat) ||
-			w.s.CanSee(user("dan")) || !w.s.Banned(user("eve")) || w.s.Creator() != user("ana") {
+			w.s.Open() || w.s.CanSee(user("dan")) || !w.s.Banned(user("eve")) || w.s.Creator() != user("ana") {
 			t.Fatalf("in the order %v: %+v", order, w.s.You(ben, 0))
 		}
 		w.refold()

@@ -20,7 +20,8 @@ const version = "1.0.0"
 
 // Deps is what the service needs. All fields but Options must be set.
 type Deps struct {
-	// Bus has the streams of subjects.ServiceChat and of subjects.ServiceRoom.
+	// Bus has the streams of subjects.ServiceChat, and of subjects.ServiceRoom and
+	// subjects.ServicePlaylist, which chats belong to.
 	Bus *bus.Bus
 	// Store has the tables of Tables.
 	Store store.Store
@@ -52,7 +53,7 @@ type Service struct {
 }
 
 // Start takes this replica's share of the chats, answers history, and has chats follow
-// their rooms. Stop it before closing the bus and the store.
+// their rooms and playlists. Stop it before closing the bus and the store.
 func Start(ctx context.Context, d Deps) (*Service, error) {
 	if err := d.validate(); err != nil {
 		return nil, err
@@ -66,7 +67,7 @@ func Start(ctx context.Context, d Deps) (*Service, error) {
 	if err != nil {
 		return nil, err
 	}
-	rooms, err := aggregate.NewReader(aggregate.NewJournal(d.Bus, subjects.ServiceRoom), roomFold{}, cachedRooms)
+	heard, err := newHeard(d.Bus, reader)
 	if err != nil {
 		return nil, err
 	}
@@ -77,7 +78,7 @@ func Start(ctx context.Context, d Deps) (*Service, error) {
 	opt := d.Options
 	opt.Log = d.Log
 	s := &Service{projector: projector}
-	if s.host, err = aggregate.StartHost(ctx, d.Bus, New(past, heard{reader, rooms}), d.Replica, opt); err != nil {
+	if s.host, err = aggregate.StartHost(ctx, d.Bus, New(past, heard), d.Replica, opt); err != nil {
 		return nil, err
 	}
 	pages := history{chats: reader, past: past}
@@ -87,7 +88,10 @@ func Start(ctx context.Context, d Deps) (*Service, error) {
 	if err != nil {
 		return nil, errors.Join(err, s.Stop(ctx))
 	}
-	s.stops = append(s.stops, stop, aggregate.StartReaction(d.Bus, follow(), d.Log))
+	s.stops = append(s.stops, stop)
+	for _, r := range follow() {
+		s.stops = append(s.stops, aggregate.StartReaction(d.Bus, r, d.Log))
+	}
 	s.project(d.Log)
 	return s, nil
 }

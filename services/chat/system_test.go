@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"path/filepath"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -21,12 +22,14 @@ import (
 
 // town is a running chat service, and the log of a room that the test writes.
 type town struct {
-	t       *testing.T
+	t       testing.TB
 	bus     *bus.Bus
-	store   store.Store
+	store   *tallied
 	service *chat.Service
+	options aggregate.Options
 	chats   aggregate.Journal
 	rooms   aggregate.Journal
+	lists   aggregate.Journal
 	id      string
 	rev     uint64
 	seq     uint64
@@ -38,11 +41,29 @@ func user(name string) string {
 	return subjects.DeriveID(subjects.PrefixUser, time.UnixMilli(1), name)
 }
 
-func startTown(t *testing.T) *town {
+// tallied counts what is read by key, and its bytes.
+type tallied struct {
+	store.Store
+	reads, bytes atomic.Int64
+}
+
+func (s *tallied) Get(ctx context.Context, table, id string) (store.Document, error) {
+	d, err := s.Store.Get(ctx, table, id)
+	s.reads.Add(1)
+	s.bytes.Add(int64(len(d.Body)))
+	return d, err
+}
+
+func startTown(t testing.TB) *town {
+	t.Helper()
+	return startTownWith(t, aggregate.Options{})
+}
+
+func startTownWith(t testing.TB, options aggregate.Options) *town {
 	t.Helper()
 	cfg := bus.Defaults()
 	cfg.Partitions, cfg.DataDir = 4, t.TempDir()
-	b, err := bus.Start(t.Context(), cfg, []string{subjects.ServiceRoom, subjects.ServiceChat}, slog.New(slog.DiscardHandler))
+	b, err := bus.Start(t.Context(), cfg, []string{subjects.ServiceRoom, subjects.ServicePlaylist, subjects.ServiceChat}, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -57,9 +78,11 @@ func startTown(t *testing.T) *town {
 		}
 	})
 	w := &town{
-		t: t, bus: b, store: st, id: subjects.NewID(subjects.PrefixRoom, time.Now()),
+		t: t, bus: b, store: &tallied{Store: st}, id: subjects.NewID(subjects.PrefixRoom, time.Now()),
 		chats: aggregate.NewJournal(b, subjects.ServiceChat), rooms: aggregate.NewJournal(b, subjects.ServiceRoom),
+		lists: aggregate.NewJournal(b, subjects.ServicePlaylist),
 	}
+	w.options = options
 	w.start()
 	t.Cleanup(w.stop)
 	return w
@@ -69,6 +92,7 @@ func (w *town) start() {
 	w.t.Helper()
 	s, err := chat.Start(w.t.Context(), chat.Deps{
 		Bus: w.bus, Store: w.store, Log: slog.New(slog.DiscardHandler), Replica: subjects.NewID("node", time.Now()),
+		Options: w.options,
 	})
 	if err != nil {
 		w.t.Fatal(err)
@@ -92,6 +116,17 @@ func (w *town) stop() {
 // happens commits events to the room's log. A sealed one is sealed to the platform.
 func (w *town) happens(events ...subjects.RoomEvent) {
 	w.t.Helper()
+	occur(w, w.rooms, events)
+}
+
+// edited commits events to the playlist's log.
+func (w *town) edited(events ...subjects.PlaylistEvent) {
+	w.t.Helper()
+	occur(w, w.lists, events)
+}
+
+func occur[E interface{ EventType() string }](w *town, log aggregate.Journal, events []E) {
+	w.t.Helper()
 	w.rev++
 	now := time.Now()
 	c := subjects.Commit{Epoch: 1, Rev: w.rev, At: now.UnixMilli()}
@@ -101,8 +136,8 @@ func (w *town) happens(events ...subjects.RoomEvent) {
 			w.t.Fatal(err)
 		}
 		ev := subjects.Event{Type: e.EventType(), By: user("ana"), At: c.At, Cmd: subjects.NewID(subjects.PrefixCommand, now), Body: raw}
-		switch e.(type) {
-		case *subjects.InvitationSent, *subjects.UserBanned:
+		switch any(e).(type) {
+		case *subjects.InvitationSent, *subjects.UserBanned, *subjects.PlaylistInvited, *subjects.PlaylistUninvited, *subjects.PlaylistAdmitted:
 			c.Sealed = append(c.Sealed, subjects.Sealed{To: []string{subjects.AudienceService}, Event: ev})
 		default:
 			c.Public.Events = append(c.Public.Events, ev)
@@ -112,7 +147,7 @@ func (w *town) happens(events ...subjects.RoomEvent) {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	if w.seq, err = w.rooms.Append(w.t.Context(), w.id, data, w.seq); err != nil {
+	if w.seq, err = log.Append(w.t.Context(), w.id, data, w.seq); err != nil {
 		w.t.Fatal(err)
 	}
 }
@@ -188,7 +223,7 @@ func (w *town) page(req subjects.ChatHistory) subjects.ChatHistoryPage {
 }
 
 // eventually waits until ok is true: the history follows the log.
-func eventually(t *testing.T, what string, ok func() bool) {
+func eventually(t testing.TB, what string, ok func() bool) {
 	t.Helper()
 	for until := time.Now().Add(20 * time.Second); !ok(); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(until) {

@@ -187,7 +187,7 @@ func TestOneSendersCommandsAreAskedOneAfterTheOther(t *testing.T) {
 func TestWhoGivesUpWaitingLeavesTheLine(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		turns := newTurns(3)
-		me := sender{"a", "b"}
+		me := sender{"a", "room", "b"}
 		first, err := turns.take(t.Context(), me)
 		if err != nil {
 			t.Fatal(err)

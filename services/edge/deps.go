@@ -7,7 +7,6 @@ import (
 	"io"
 	"io/fs"
 	"log/slog"
-	"sync"
 	"time"
 
 	"github.com/tuttihq/tutti/services/internal/telemetry"
@@ -18,10 +17,16 @@ import (
 // Deps is what an edge needs from the rest of the process. All but Tracks, Media, Web,
 // Metrics and Tracer are required.
 type Deps struct {
-	Rooms Rooms
-	// Live and Lists feed the sockets.
-	Live     Live
-	Lists    Lists
+	Rooms     Views[*subjects.RoomState]
+	Playlists Views[*subjects.PlaylistState]
+	Chats     Views[*subjects.ChatState]
+	// Live… and Lists feed the sockets.
+	Live          Live[*subjects.RoomState]
+	LivePlaylists Live[*subjects.PlaylistState]
+	LiveChats     Live[*subjects.ChatState]
+	Lists         Lists
+	// Signals carries what is not logged.
+	Signals  Signals
 	Commands Commander
 	Queries  Querier
 	Tokens   Verifier
@@ -42,74 +47,6 @@ type Deps struct {
 	Tracer *telemetry.Tracer
 }
 
-// RoomView is a room as its log's head has it.
-type RoomView struct {
-	// Epoch and Rev name the last commit; Rev is 0 for a room without a log.
-	Epoch, Rev uint64
-	// At is that commit's time in Unix milliseconds.
-	At int64
-	// State is the fold of the log; nil counts as a room that does not exist.
-	State *subjects.RoomState
-	// Unknown is set if the log holds an event of a newer release: State lacks what it
-	// did, so nothing of the room is shown.
-	Unknown error
-}
-
-// Rooms gives rooms as the log has them.
-type Rooms interface {
-	// View calls f with the room of that id, folded up to what was the head of its log
-	// when View was called, or later. Until f returns nobody changes the view's state; f
-	// must not keep or change it. A room without a log is given as one that does not
-	// exist. View returns f's error, or an error of its own: one that wraps
-	// aggregate.ErrUnavailable or bus.ErrUnavailable if the log cannot be read now.
-	View(ctx context.Context, id string, f func(RoomView) error) error
-}
-
-// RoomsFunc makes Rooms of a function whose views are never changed after it returned
-// them.
-type RoomsFunc func(ctx context.Context, id string) (RoomView, error)
-
-// View implements Rooms.
-func (get RoomsFunc) View(ctx context.Context, id string, f func(RoomView) error) error {
-	v, err := get(ctx, id)
-	if err != nil {
-		return err
-	}
-	return f(v)
-}
-
-// Live follows rooms as their logs go on.
-type Live interface {
-	// Follow begins to tell the sink of a room, until the following is stopped. It does not
-	// block.
-	Follow(id string, sink RoomSink) Following
-}
-
-// RoomSink is told how a room goes on: in the order of its log, each commit once, none
-// left out. Who tells it holds the lock while the state changes and while a method is
-// called; between the calls the last view may be read under the lock. The methods do not
-// block.
-type RoomSink interface {
-	sync.Locker
-	// Reset gives the room anew: at first, and when what was given before does not go on.
-	Reset(RoomView)
-	// Commit gives the room as it is after the next commit. data are the commit's bytes,
-	// which nobody changes any more.
-	Commit(v RoomView, data []byte, c *subjects.Commit)
-	// Lost says that the log cannot be followed now; the next Reset or Commit says that it
-	// can again.
-	Lost(error)
-}
-
-// Following is a room that is followed.
-type Following interface {
-	// Sync returns when the sink was told all that was in the log at the time of the call,
-	// or an error that wraps aggregate.ErrUnavailable or ctx's.
-	Sync(ctx context.Context) error
-	// Stop ends it; no method of the sink runs, or will, when it has returned.
-	Stop()
-}
-
 // Lists gives the documents that live queries are made of.
 type Lists interface {
 	// Watch calls changed with every document of a public table, first with those there
@@ -124,6 +61,16 @@ type Lists interface {
 	// OnOwn calls f when Own may give another answer, until stop is called. f must not
 	// block.
 	OnOwn(table, user string, f func()) (stop func(), err error)
+}
+
+// Signals carries what is worthless a moment later, between edges; *bus.Bus is one. Nobody
+// answers, and what nobody hears is gone.
+type Signals interface {
+	// Signal publishes to who hears the subject now. It does not wait.
+	Signal(subject string, data []byte) error
+	// OnSignal calls f with what is published on a subject, this process's own among it,
+	// until stop is called; f may run once more while stop does. f must not block.
+	OnSignal(subject string, f func(data []byte)) (stop func(), err error)
 }
 
 // Commander sends commands; *bus.Bus is one.
@@ -177,7 +124,9 @@ func (d *Deps) validate() error {
 		missing bool
 		name    string
 	}{
-		{d.Rooms == nil, "Rooms"}, {d.Live == nil, "Live"}, {d.Lists == nil, "Lists"}, {d.Commands == nil, "Commands"}, {d.Queries == nil, "Queries"},
+		{d.Rooms == nil, "Rooms"}, {d.Playlists == nil, "Playlists"}, {d.Chats == nil, "Chats"},
+		{d.Live == nil, "Live"}, {d.LivePlaylists == nil, "LivePlaylists"}, {d.LiveChats == nil, "LiveChats"},
+		{d.Lists == nil, "Lists"}, {d.Signals == nil, "Signals"}, {d.Commands == nil, "Commands"}, {d.Queries == nil, "Queries"},
 		{d.Tokens == nil, "Tokens"}, {d.Clock == nil, "Clock"}, {d.Ready == nil, "Ready"}, {d.Log == nil, "Log"},
 	} {
 		if p.missing {

@@ -36,17 +36,21 @@
 //	socket_frames.go   what becomes of each frame; socket_queries.go of questions
 //	socket_outbox.go   what waits to be written: bounded, conflated, coalesced
 //	socket_message.go  frames as bytes, made once for all who get them
-//	hub.go, topic.go   rooms that somebody follows: each commit framed once, access
-//	                   checked after it; topic_you.go what is for one user alone
-//	lobby.go, own.go   live queries: open rooms, and a user's invitations
+//	kind.go, kind_*.go what rooms, playlists and chats differ in
+//	hub.go, topic.go   those that somebody follows: each commit framed once, access
+//	                   checked after it; topic_you.go what is for one user alone,
+//	                   topic_live.go what is not logged, passes.go who sees something
+//	                   because they follow its creator
+//	lobby.go, own.go   live queries: open rooms, and a user's invitations and playlists;
+//	live_users.go      the profiles that somebody looks at
 //
 // A socket's handler is its reader's goroutine. It returns when the lanes and the writer
 // that it owns have ended. docs/guide/socket.md tells the story.
 //
 // # What an outsider must not learn
 //
-// A private room does not exist for who may not see it. Reads of it, and commands to it,
-// get the very answer that an unknown id gets (see noRoom). What can be refused without
+// A private room, playlist or chat does not exist for who may not see it. Reads of it, and commands to it,
+// get the very answer that an unknown id gets (see target.missing). What can be refused without
 // looking at the room is refused first, the same for every id.
 //
 // # Commands

@@ -35,9 +35,11 @@ func TestTheReferenceIsComplete(t *testing.T) {
 			t.Errorf("the table of codes lacks %s", c)
 		}
 	}
-	for _, v := range askedVerbs() {
-		if !strings.Contains(string(text), "| `"+v+"` |") {
-			t.Errorf("the table of verbs lacks %s", v)
+	for _, k := range s.kinds.all() {
+		for _, v := range k.verbs() {
+			if !strings.Contains(string(text), "| `"+v+"` |") {
+				t.Errorf("the table of a %s's verbs lacks %s", k.called(), v)
+			}
 		}
 	}
 	for _, c := range []class{classCommands, classReads, classAnonymous, classAccounts, classLogins} {

@@ -111,9 +111,9 @@ func benchSockets(b *testing.B, n int) {
 		}
 		r.add(c)
 	}
-	s.hub.mu.Lock()
-	t := s.hub.topics[open]
-	s.hub.mu.Unlock()
+	s.hubs.rooms.mu.Lock()
+	t := s.hubs.rooms.topics[open]
+	s.hubs.rooms.mu.Unlock()
 	c, data := benchCommit(b)
 	size := int64(len(eventMessage(t.channel, 1, 5, 6, c.At, mustPublic(b, data))))
 	view := t.view

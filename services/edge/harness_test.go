@@ -72,6 +72,10 @@ type world struct {
 	followed   map[string][]*following
 	unreadable error // what Sync gives
 	listWorld
+
+	playlists *shelf[*subjects.PlaylistState]
+	chats     *shelf[*subjects.ChatState]
+	signals   signals
 }
 
 type asked struct {
@@ -91,6 +95,7 @@ var (
 func newWorld() *world {
 	w := &world{rooms: map[string]RoomView{}, now: func() time.Time { return noon }, followed: map[string][]*following{}}
 	w.docs, w.invites, w.hints = map[string]json.RawMessage{}, map[string]map[string]json.RawMessage{}, map[string]func(){}
+	w.playlists, w.chats = newShelf(subjects.NewPlaylistState), newShelf(subjects.NewChatState)
 	w.ask = func(context.Context, subjects.Command, subjects.Envelope) (subjects.Answer, error) {
 		return subjects.Answer{Epoch: 1, Rev: 7, At: noon.UnixMilli()}, nil
 	}
@@ -133,7 +138,7 @@ func apply(s *subjects.RoomState, by string, e subjects.RoomEvent) {
 
 func (w *world) deps() Deps {
 	return Deps{
-		Rooms: RoomsFunc(func(_ context.Context, id string) (RoomView, error) {
+		Rooms: ViewsFunc[*subjects.RoomState](func(_ context.Context, id string) (RoomView, error) {
 			w.mu.Lock()
 			defer w.mu.Unlock()
 			if v, ok := w.rooms[id]; ok {
@@ -141,7 +146,7 @@ func (w *world) deps() Deps {
 			}
 			return RoomView{State: subjects.NewRoomState(id)}, nil
 		}),
-		Live: w, Lists: w, Commands: w, Queries: w, Tokens: w, Clock: w, Tracks: w, Media: w,
+		Live: w, Playlists: w.playlists, LivePlaylists: w.playlists, Chats: w.chats, LiveChats: w.chats, Signals: &w.signals, Lists: w, Commands: w, Queries: w, Tokens: w, Clock: w, Tracks: w, Media: w,
 		Ready: func(context.Context) error { return w.ready },
 		Log:   slog.New(slog.NewJSONHandler(w, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	}

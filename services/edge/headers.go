@@ -18,7 +18,7 @@ const (
 	headerKey      = "Idempotency-Key"
 
 	allowedHeaders = "Authorization, Content-Type, If-None-Match, Range, Idempotency-Key, X-Request-Id"
-	allowedMethods = "GET, HEAD, POST, PATCH"
+	allowedMethods = "GET, HEAD, POST, PUT, PATCH, DELETE"
 	exposedHeaders = "ETag, Location, Retry-After, RateLimit, RateLimit-Policy, X-Request-Id, Content-Range, Accept-Ranges, " +
 		headerServerTime + ", " + headerPosition
 )

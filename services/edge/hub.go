@@ -9,32 +9,76 @@ import (
 	"github.com/tuttihq/tutti/subjects"
 )
 
-// hub holds the rooms that somebody on this edge follows. What a commit costs depends on
+// hub holds what of one kind somebody on this edge follows. What a commit costs depends on
 // who follows its room, not on how many rooms there are.
-type hub struct {
-	srv  *Server
-	kept atomic.Int64 // bytes of commits that all topics keep
+type hub[S any] struct {
+	srv    *Server
+	kind   *kind[S]
+	shared *shared
 
 	mu     sync.Mutex
-	topics map[string]*topic // by room id, at most SocketConfig.Topics
+	topics map[string]*topic[S] // by id; over all hubs at most SocketConfig.Topics
 	shut   bool
 	drops  sync.WaitGroup // topics whose linger is over
+	passes *passes[S]
 }
 
-func newHub(s *Server) *hub { return &hub{srv: s, topics: map[string]*topic{}} }
+// shared is what the hubs of an edge are bounded by together.
+type shared struct {
+	kept   atomic.Int64 // bytes of commits that all topics keep
+	topics atomic.Int64
+}
 
-// join makes a listener one of a room: it is told where the room is, or what it missed
+func newHub[S any](s *Server, k *kind[S], sh *shared) *hub[S] {
+	h := &hub[S]{srv: s, kind: k, shared: sh, topics: map[string]*topic[S]{}}
+	h.passes = newPasses(h)
+	return h
+}
+
+const (
+	// lateMost bounds how long somebody waits for what will be there in a moment.
+	lateMost = 2 * time.Second
+	latePoll = 10 * time.Millisecond
+)
+
+// join makes a listener one of a topic: it is told where the topic is, or what it missed
 // since a revision, and then every commit. What it is told is not older than the log was
-// when join was called. Refusals: CodeNotFound, CodeBusy, CodeUpgrade, CodeFull.
-func (h *hub) join(ctx context.Context, l *listener, room string, epoch, since uint64) error {
-	t := h.known(room)
-	if t == nil {
-		// Nothing is begun for a room that is not there, or not to be seen.
-		err := h.srv.deps.Rooms.View(ctx, room, func(v RoomView) error { return visible(v, l.sock.user) })
-		if err != nil {
-			return err
+// when join was called. Refusals: CodeNotFound, CodeBusy, CodeUpgrade, CodeFull,
+// CodeUnavailable.
+func (h *hub[S]) join(ctx context.Context, l *listener, id string, epoch, since uint64) error {
+	err := h.enter(ctx, l, id, epoch, since)
+	if subjects.CodeOf(err) != subjects.CodeNotFound || h.kind.late == nil || !h.kind.late(ctx, id, l.sock.user) {
+		return err
+	}
+	for until := time.Now().Add(lateMost); subjects.CodeOf(err) == subjects.CodeNotFound; {
+		if time.Now().After(until) {
+			return subjects.Refuse(subjects.CodeUnavailable, "the %s is not there yet; follow it again", h.kind.noun)
 		}
-		if t, err = h.topic(room); err != nil {
+		t := time.NewTimer(latePoll)
+		select {
+		case <-t.C:
+		case <-ctx.Done():
+			t.Stop()
+			return ctx.Err()
+		}
+		err = h.enter(ctx, l, id, epoch, since)
+	}
+	return err
+}
+
+func (h *hub[S]) enter(ctx context.Context, l *listener, id string, epoch, since uint64) error {
+	if err := h.passes.ask(ctx, l, id); err != nil {
+		return err
+	}
+	t := h.known(id)
+	if t == nil {
+		// Nothing is begun for what is not there, or not to be seen.
+		err := h.kind.views.View(ctx, id, func(v View[S]) error { return h.kind.admits(v, l) })
+		if err == nil {
+			t, err = h.topic(id)
+		}
+		if err != nil {
+			l.drop()
 			return err
 		}
 	}
@@ -45,54 +89,48 @@ func (h *hub) join(ctx context.Context, l *listener, room string, epoch, since u
 	}
 	if err != nil {
 		h.release(t)
+		l.drop()
 	}
 	return err
 }
 
-// visible refuses a room that somebody may not see, or that cannot be shown.
-func visible(v RoomView, user string) error {
-	if v.State == nil || !v.State.CanSee(user) {
-		return noRoom()
-	}
-	if v.Unknown != nil {
-		return subjects.Refuse(subjects.CodeUpgrade, "the room was changed by a newer release than this process; ask again, another may answer")
-	}
-	return nil
-}
-
-// known gives the topic of a room that is followed, held for the caller, or nil.
-func (h *hub) known(room string) *topic {
+// known gives the topic of what is followed, held for the caller, or nil.
+func (h *hub[S]) known(id string) *topic[S] {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	t := h.topics[room]
+	t := h.topics[id]
 	if t != nil {
 		t.hold()
 	}
 	return t
 }
 
-// topic gives the topic of a room, held for the caller.
-func (h *hub) topic(room string) (*topic, error) {
+// topic gives the topic of an id, held for the caller.
+func (h *hub[S]) topic(id string) (*topic[S], error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if t := h.topics[room]; t != nil {
+	if t := h.topics[id]; t != nil {
 		t.hold()
 		return t, nil
 	}
-	if h.shut || len(h.topics) >= h.srv.cfg.Socket.Topics {
-		return nil, subjects.Refuse(subjects.CodeBusy, "this edge follows as many rooms as it can; another may take this one")
+	if h.shut || h.shared.topics.Load() >= int64(h.srv.cfg.Socket.Topics) {
+		return nil, subjects.Refuse(subjects.CodeBusy, "this edge follows as much as it can; another may take this one")
 	}
-	t := newTopic(h, room)
+	t := newTopic(h, id)
+	if err := t.listen(); err != nil {
+		return nil, err
+	}
 	t.hold()
-	h.topics[room] = t
+	h.topics[id] = t
+	h.shared.topics.Add(1)
 	h.srv.metrics.topics.Inc()
-	t.following = h.srv.deps.Live.Follow(room, t)
+	t.following = h.kind.live.Follow(id, t)
 	return t, nil
 }
 
 // release lets go of a topic. One that nobody holds is followed for a while yet: people
 // reload pages.
-func (h *hub) release(t *topic) {
+func (h *hub[S]) release(t *topic[S]) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if t.holders--; t.holders == 0 && !h.shut {
@@ -100,9 +138,9 @@ func (h *hub) release(t *topic) {
 	}
 }
 
-func (h *hub) drop(t *topic) {
+func (h *hub[S]) drop(t *topic[S]) {
 	h.mu.Lock()
-	if h.shut || t.holders > 0 || h.topics[t.room] != t {
+	if h.shut || t.holders > 0 || h.topics[t.id] != t {
 		h.mu.Unlock()
 		return
 	}
@@ -114,16 +152,17 @@ func (h *hub) drop(t *topic) {
 }
 
 // forget takes a topic out; the caller closes it without the lock.
-func (h *hub) forget(t *topic) {
-	delete(h.topics, t.room)
+func (h *hub[S]) forget(t *topic[S]) {
+	delete(h.topics, t.id)
+	h.shared.topics.Add(-1)
 	h.srv.metrics.topics.Dec()
 }
 
 // close ends all following. No socket is open any more.
-func (h *hub) close() {
+func (h *hub[S]) close() {
 	h.mu.Lock()
 	h.shut = true
-	rest := make([]*topic, 0, len(h.topics))
+	rest := make([]*topic[S], 0, len(h.topics))
 	for _, t := range h.topics {
 		h.forget(t)
 		if t.linger != nil {
@@ -136,4 +175,23 @@ func (h *hub) close() {
 		t.close()
 	}
 	h.drops.Wait()
+	h.passes.close()
+}
+
+// hubs are those of an edge, one for each kind.
+type hubs struct {
+	rooms     *hub[*subjects.RoomState]
+	playlists *hub[*subjects.PlaylistState]
+	chats     *hub[*subjects.ChatState]
+}
+
+func newHubs(s *Server) hubs {
+	sh := &shared{}
+	return hubs{newHub(s, s.kinds.room, sh), newHub(s, s.kinds.playlist, sh), newHub(s, s.kinds.chat, sh)}
+}
+
+func (h hubs) close() {
+	h.rooms.close()
+	h.playlists.close()
+	h.chats.close()
 }

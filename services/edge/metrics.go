@@ -3,6 +3,7 @@ package edge
 import (
 	"context"
 	"net/http"
+	"slices"
 	"strconv"
 	"time"
 
@@ -17,10 +18,10 @@ type metrics struct {
 	requests *telemetry.Family[telemetry.Counter]   // method, route, status
 	seconds  *telemetry.Family[telemetry.Histogram] // method, route
 	limited  *telemetry.Family[telemetry.Counter]   // class
-	commands *telemetry.Family[telemetry.Histogram] // verb, outcome; seconds from the request or frame to the answer
+	commands *telemetry.Family[telemetry.Histogram] // service, verb, outcome; seconds from the request or frame to the answer
 
 	connections   *telemetry.Family[telemetry.Gauge]   // kind: user, guest
-	subscriptions *telemetry.Family[telemetry.Gauge]   // channel: room, rooms, me
+	subscriptions *telemetry.Family[telemetry.Gauge]   // channel: see followed
 	topics        telemetry.Gauge                      // channels that somebody on this edge follows
 	framesIn      *telemetry.Family[telemetry.Counter] // type
 	framesOut     *telemetry.Family[telemetry.Counter] // type
@@ -33,22 +34,19 @@ type metrics struct {
 	queueBytes    telemetry.Histogram                  // a connection's outbound queue when it is written
 }
 
-// The values of metrics.connections' and metrics.subscriptions' labels.
+// The values of metrics.connections' label.
 const (
 	kindUser  = "user"
 	kindGuest = "guest"
-
-	followRoom  = "room"
-	followRooms = "rooms"
-	followMe    = "me"
 )
 
 // outcomeOK is the outcome of a command that was accepted; a refused one's is its code.
 const outcomeOK = "ok"
 
 // newMetrics makes an edge's metrics in r; with a nil r they count and nobody reads them.
-func newMetrics(r *telemetry.Registry, routes []route) *metrics {
-	var codes, closes, paths, verbs []string
+func newMetrics(r *telemetry.Registry, routes []route, all []target) *metrics {
+	var codes, closes, paths, services []string
+	verbs := []string{subjects.VerbCreate}
 	for _, c := range subjects.Codes() {
 		codes = append(codes, string(c))
 	}
@@ -58,8 +56,15 @@ func newMetrics(r *telemetry.Registry, routes []route) *metrics {
 	for _, rt := range routes {
 		paths = append(paths, rt.path)
 	}
-	verbs = append(askedVerbs(), subjects.VerbCreate)
-	method := telemetry.Label{Name: "method", Values: []string{"GET", "HEAD", "POST", "PATCH", "OPTIONS"}}
+	for _, k := range all {
+		services = append(services, k.name())
+		for _, v := range k.verbs() {
+			if !slices.Contains(verbs, v) { // several kinds have it
+				verbs = append(verbs, v)
+			}
+		}
+	}
+	method := telemetry.Label{Name: "method", Values: []string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}}
 	path := telemetry.Label{Name: "route", Values: paths}
 	return &metrics{
 		requests: r.CounterOf("tutti_http_requests_total", "HTTP requests answered.",
@@ -71,22 +76,24 @@ func newMetrics(r *telemetry.Registry, routes []route) *metrics {
 				string(classCommands), string(classReads), string(classAnonymous), string(classAccounts), string(classLogins),
 			}}),
 		commands: r.HistogramOf("tutti_edge_command_duration_seconds", "Time that the sender of a command waited for its answer, over HTTP or a socket.",
-			telemetry.Seconds(), telemetry.Label{Name: "verb", Values: verbs},
+			telemetry.Seconds(), telemetry.Label{Name: "service", Values: services}, telemetry.Label{Name: "verb", Values: verbs},
 			telemetry.Label{Name: "outcome", Values: append([]string{outcomeOK}, codes...)}),
 		connections: r.GaugeOf("tutti_socket_connections", "Sockets that are open.",
 			telemetry.Label{Name: "kind", Values: []string{kindUser, kindGuest}}),
 		subscriptions: r.GaugeOf("tutti_socket_subscriptions", "Channels followed, summed over the sockets.",
-			telemetry.Label{Name: "channel", Values: []string{followRoom, followRooms, followMe}}),
+			telemetry.Label{Name: "channel", Values: []string{
+				"room", "playlist", "chat", string(subjects.ChannelRooms), string(subjects.ChannelMe), string(subjects.ChannelPlaylists), string(subjects.ChannelUsers),
+			}}),
 		topics: r.Gauge("tutti_socket_topics", "Channels that at least one socket of this edge follows."),
 		framesIn: r.CounterOf("tutti_socket_frames_in_total", "Frames that clients sent.",
 			telemetry.Label{Name: "type", Values: []string{
-				subjects.FrameHello, subjects.FrameSub, subjects.FrameUnsub, subjects.FrameCmd, subjects.FrameQuery, subjects.FramePing,
+				subjects.FrameHello, subjects.FrameSub, subjects.FrameUnsub, subjects.FrameCmd, subjects.FrameQuery, subjects.FramePing, subjects.FrameLive,
 			}}),
 		framesOut: r.CounterOf("tutti_socket_frames_out_total", "Frames queued for clients.",
 			telemetry.Label{Name: "type", Values: []string{
 				subjects.FrameWelcome, subjects.FrameSnap, subjects.FrameResumed, subjects.FrameEvt, subjects.FrameSealed,
 				subjects.FrameYou, subjects.FrameDocs, subjects.FrameDoc, subjects.FrameOK, subjects.FrameErr,
-				subjects.FrameResult, subjects.FramePong, subjects.FrameGone,
+				subjects.FrameResult, subjects.FramePong, subjects.FrameGone, subjects.FrameLive,
 			}}),
 		bytesOut: r.Counter("tutti_socket_bytes_out_total", "Bytes written to sockets."),
 		fanout: r.Histogram("tutti_socket_fanout_subscribers", "Sockets that a commit was queued for.",
@@ -143,7 +150,7 @@ func (s *Server) watchCommand(ctx context.Context, o order) (_ context.Context, 
 	var span telemetry.Span
 	if s.deps.Tracer.On() && !telemetry.Followed(ctx) {
 		ctx, span = s.deps.Tracer.Start(ctx, "command "+o.verb, telemetry.KindServer,
-			telemetry.String(subjects.ServiceRoom, o.room), telemetry.String(telemetry.KeyCommand, o.id))
+			telemetry.String(o.to.name(), o.id), telemetry.String(telemetry.KeyCommand, o.command))
 	}
 	return ctx, func(err error) {
 		outcome := outcomeOK
@@ -156,6 +163,6 @@ func (s *Server) watchCommand(ctx context.Context, o order) (_ context.Context, 
 		}
 		span.Set(telemetry.String(telemetry.KeyOutcome, outcome))
 		span.End()
-		s.metrics.commands.Of(o.verb, outcome).Observe(time.Since(begin).Seconds())
+		s.metrics.commands.Of(o.to.name(), o.verb, outcome).Observe(time.Since(begin).Seconds())
 	}
 }

@@ -109,7 +109,7 @@ func TestRequestsAndCommandsAreCounted(t *testing.T) {
 	}
 	s.do(t, commands)
 	// Over a socket there is no request around it.
-	if _, err := s.ask(t.Context(), order{who: ada, room: open, verb: subjects.VerbVote, id: cmdID("x")}); err == nil {
+	if _, err := s.ask(t.Context(), order{to: s.kinds.room, who: ada, id: open, verb: subjects.VerbVote, command: cmdID("x")}); err == nil {
 		t.Error("what nobody answers is accepted")
 	}
 	for range 3 {
@@ -127,14 +127,14 @@ func TestRequestsAndCommandsAreCounted(t *testing.T) {
 		`tutti_http_requests_total{method="POST",route="/v1/rooms/:id/commands",status="5xx"} 1`,
 		`tutti_http_requests_total{method="GET",route="/v1/rooms/:id",status="2xx"} 1`,
 		`tutti_http_requests_total{method="GET",route="/v1/rooms/:id",status="4xx"} 2`,
-		`tutti_http_requests_total{method="other",route="other",status="4xx"} 1`,
+		`tutti_http_requests_total{method="DELETE",route="other",status="4xx"} 1`,
 		`tutti_http_request_duration_seconds_count{method="GET",route="/v1/rooms/:id"} 3`,
 		`tutti_edge_rate_limited_total{class="reads"} 2`,
 		`tutti_edge_rate_limited_total{class="logins"} 0`,
-		`tutti_edge_command_duration_seconds_count{outcome="ok",verb="join"} 1`,
-		`tutti_edge_command_duration_seconds_count{outcome="banned",verb="join"} 1`,
-		`tutti_edge_command_duration_seconds_count{outcome="unavailable",verb="join"} 1`,
-		`tutti_edge_command_duration_seconds_count{outcome="unavailable",verb="vote"} 1`,
+		`tutti_edge_command_duration_seconds_count{outcome="ok",service="room",verb="join"} 1`,
+		`tutti_edge_command_duration_seconds_count{outcome="banned",service="room",verb="join"} 1`,
+		`tutti_edge_command_duration_seconds_count{outcome="unavailable",service="room",verb="join"} 1`,
+		`tutti_edge_command_duration_seconds_count{outcome="unavailable",service="room",verb="vote"} 1`,
 	} {
 		if !strings.Contains(text, want+"\n") {
 			t.Errorf("there is no %s", want)

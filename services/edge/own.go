@@ -17,10 +17,12 @@ const ownEvery = time.Minute
 // answer, and one that lags has not heard of it; the first is for after an error too.
 var ownAgain = []time.Duration{200 * time.Millisecond, 2 * time.Second}
 
-// own is the live query over what concerns one user alone: invitations. It holds the
-// documents of the users who look, and nobody else's.
+// own is the live query over what concerns one user alone: their documents of one table,
+// invitations say. It holds those of the users who look, and nobody else's.
 type own struct {
-	srv *Server
+	srv     *Server
+	table   string
+	channel subjects.Channel
 
 	mu    sync.Mutex
 	users map[string]*ownList // as many as users with sockets
@@ -49,7 +51,9 @@ type arrival struct {
 	done chan error // cap 1
 }
 
-func newOwn(s *Server) *own { return &own{srv: s, users: map[string]*ownList{}} }
+func newOwn(s *Server, table string, ch subjects.Channel) *own {
+	return &own{srv: s, table: table, channel: ch, users: map[string]*ownList{}}
+}
 
 // join shows a listener its user's documents and what becomes of them.
 func (o *own) join(ctx context.Context, l *listener) error {
@@ -77,7 +81,7 @@ func (o *own) list(user string) (*ownList, error) {
 		return list, nil
 	}
 	list := &ownList{own: o, user: user, wake: make(chan struct{}, 1), listeners: map[*listener]struct{}{}}
-	stop, err := o.srv.deps.Lists.OnOwn(subjects.TableRoomInvites, user, list.hint)
+	stop, err := o.srv.deps.Lists.OnOwn(o.table, user, list.hint)
 	if err != nil {
 		return nil, err
 	}
@@ -126,7 +130,7 @@ func (l *ownList) run(ctx context.Context) {
 			return
 		}
 		if err != nil {
-			l.own.srv.deps.Log.Warn("invitations not read; trying again", "user", l.user, "err", err)
+			l.own.srv.deps.Log.Warn("a user's own documents not read; trying again", "table", l.own.table, "user", l.user, "err", err)
 			step = min(step, len(ownAgain)-1)
 		}
 		l.take(docs, err)
@@ -142,7 +146,7 @@ func (l *ownList) run(ctx context.Context) {
 func (l *ownList) read(ctx context.Context) (map[string]json.RawMessage, error) {
 	ctx, cancel := context.WithTimeout(ctx, l.own.srv.cfg.QueryTimeout)
 	defer cancel()
-	return l.own.srv.deps.Lists.Own(ctx, subjects.TableRoomInvites, l.user)
+	return l.own.srv.deps.Lists.Own(ctx, l.own.table, l.user)
 }
 
 // take tells the listeners what changed, and shows the documents to who arrived.
@@ -166,7 +170,7 @@ func (l *ownList) take(docs map[string]json.RawMessage, err error) {
 // show tells the listeners what changed.
 func (l *ownList) show(docs map[string]json.RawMessage) {
 	if l.loaded {
-		for _, m := range docChanges(l.own.srv, subjects.ChannelMe, l.shown, docs) {
+		for _, m := range docChanges(l.own.srv, l.own.channel, l.shown, docs) {
 			for k := range l.listeners {
 				k.sock.out.tell(k, m)
 			}
@@ -178,7 +182,7 @@ func (l *ownList) show(docs map[string]json.RawMessage) {
 
 // admit makes a listener one of the list's.
 func (l *ownList) admit(k *listener) error {
-	m, err := docsMessage(subjects.ChannelMe, l.shown)
+	m, err := docsMessage(l.own.channel, l.shown)
 	if err != nil {
 		return err
 	}
@@ -240,7 +244,7 @@ func (l *ownList) fresh(k *listener) []message {
 		return nil
 	}
 	k.sock.out.caughtUp(k)
-	m, err := docsMessage(subjects.ChannelMe, l.shown)
+	m, err := docsMessage(l.own.channel, l.shown)
 	if err != nil {
 		l.own.srv.deps.Log.Error("documents not encoded", "err", err)
 		return nil

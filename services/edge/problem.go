@@ -59,12 +59,6 @@ func (r *refused) Unwrap() error { return r.Refusal }
 // withStatus is a refusal under a status that its code does not have by itself.
 func withStatus(status int, r *subjects.Refusal) error { return &refused{Refusal: r, status: status} }
 
-// noRoom is the answer about a room that does not exist, and about one that the asker may
-// not see: the same in every byte but the request's id.
-func noRoom() *subjects.Refusal {
-	return subjects.Refuse(subjects.CodeNotFound, "there is no such room, or none that you may see")
-}
-
 // refusalOf finds what to answer to an error; internal tells that it is nobody's fault
 // outside and that the error belongs into the log.
 func refusalOf(err error) (r *refused, internal bool) {

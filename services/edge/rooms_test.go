@@ -22,6 +22,7 @@ func TestARoomIsReadWithThePositionAtTheServersTime(t *testing.T) {
 	var got struct {
 		roomAnswer
 		State subjects.Room `json:"state"`
+		You   *subjects.You `json:"you"`
 	}
 	r.json(t, &got)
 	if r.status != 200 || got.Epoch != 1 || got.Rev != 5 || got.ID != open || got.State.Name != "Evening" || len(got.State.Queue) != 2 {
@@ -98,7 +99,7 @@ func TestAPrivateRoomDoesNotExistForOutsiders(t *testing.T) {
 				call{method: "GET", path: path, as: as, header: map[string]string{"If-None-Match": "*"}})
 		}
 	}
-	for _, v := range askedVerbs() {
+	for _, v := range s.kinds.room.verbs() {
 		body := map[string]string{
 			subjects.VerbSuggest: `{"tracks":["demo:a"]}`, subjects.VerbVote: `{"track":"demo:a"}`, subjects.VerbRemove: `{"track":"demo:a"}`,
 			subjects.VerbPosition: `{"lat":1,"lng":1}`, subjects.VerbSetRole: `{"user":"` + bob + `","role":"member"}`,
@@ -294,17 +295,17 @@ func TestALogThatCannotBeFoldedShowsNothing(t *testing.T) {
 func TestALogThatCannotBeReadIsNotAMissingRoom(t *testing.T) {
 	w := newWorld()
 	s := w.edge(t, unlimited())
-	s.deps.Rooms = RoomsFunc(func(context.Context, string) (RoomView, error) {
+	s.kinds.room.views = ViewsFunc[*subjects.RoomState](func(context.Context, string) (RoomView, error) {
 		return RoomView{}, fmt.Errorf("view: %w", aggregate.ErrUnavailable)
 	})
 	if p := s.do(t, call{method: "GET", path: "/v1/rooms/" + open}).problem(t); p.Code != subjects.CodeUnavailable || p.Status != 503 {
 		t.Fatalf("got %+v", p)
 	}
-	s.deps.Rooms = RoomsFunc(func(context.Context, string) (RoomView, error) { return RoomView{}, context.DeadlineExceeded })
+	s.kinds.room.views = ViewsFunc[*subjects.RoomState](func(context.Context, string) (RoomView, error) { return RoomView{}, context.DeadlineExceeded })
 	if p := s.do(t, call{method: "GET", path: "/v1/rooms/" + open}).problem(t); p.Code != subjects.CodeUnavailable || p.Status != 503 {
 		t.Fatalf("got %+v", p)
 	}
-	s.deps.Rooms = RoomsFunc(func(context.Context, string) (RoomView, error) { return RoomView{}, errors.New("secret detail") })
+	s.kinds.room.views = ViewsFunc[*subjects.RoomState](func(context.Context, string) (RoomView, error) { return RoomView{}, errors.New("secret detail") })
 	r := s.do(t, call{method: "GET", path: "/v1/rooms/" + open})
 	if p := r.problem(t); p.Code != subjects.CodeInternal || strings.Contains(string(r.body), "secret") {
 		t.Fatalf("got %v", r)

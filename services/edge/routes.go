@@ -16,6 +16,9 @@ const (
 	pathReady  = "/readyz"
 	pathRooms  = "/v1/rooms"
 	pathMedia  = "/media/demo/"
+
+	pathPlaylists = "/v1/playlists"
+	pathChats     = "/v1/chats"
 )
 
 // route is one line of the API.
@@ -30,6 +33,7 @@ type route struct {
 // for HEAD as well.
 func (s *Server) routes() []route {
 	const get, post, patch = http.MethodGet, http.MethodPost, http.MethodPatch
+	const put, del = http.MethodPut, http.MethodDelete
 	return []route{
 		{get, pathHealth, anyone, classNone, s.health},
 		{get, pathReady, anyone, classNone, s.ready},
@@ -44,15 +48,30 @@ func (s *Server) routes() []route {
 
 		{get, "/v1/me", user, classReads, s.me},
 		{patch, "/v1/me/profile", user, classCommands, s.updateProfile},
-		{get, "/v1/users", viewer, classReads, s.users},
+		{put, "/v1/me/nickname", user, classCommands, s.changeNickname},
+		{get, "/v1/people", viewer, classReads, s.people},
+		{get, "/v1/users", viewer, classReads, s.usersByID},
 		{get, "/v1/users/:id", viewer, classReads, s.user},
+		{get, "/v1/users/:id/followers", viewer, classReads, s.showFollowers},
+		{get, "/v1/users/:id/following", viewer, classReads, s.showFollowing},
+		{put, "/v1/users/:id/follow", user, classCommands, s.follow},
+		{del, "/v1/users/:id/follow", user, classCommands, s.unfollow},
 
 		{post, pathRooms, user, classCommands, s.createRoom},
 		{get, pathRooms, viewer, classReads, s.searchRooms},
 		{get, pathRooms + "/:id", viewer, classReads, s.room},
 		{get, pathRooms + "/:id/members", viewer, classReads, s.members},
 		{get, pathRooms + "/:id/queue", viewer, classReads, s.queue},
-		{post, pathRooms + "/:id/commands", user, classCommands, s.command},
+		{post, pathRooms + "/:id/commands", user, classCommands, s.command(s.kinds.room)},
+
+		{post, pathPlaylists, user, classCommands, s.createPlaylist},
+		{get, pathPlaylists, viewer, classReads, s.playlists},
+		{get, pathPlaylists + "/:id", viewer, classReads, document(s, s.kinds.playlist)},
+		{post, pathPlaylists + "/:id/commands", user, classCommands, s.command(s.kinds.playlist)},
+
+		{get, pathChats + "/:id", viewer, classReads, document(s, s.kinds.chat)},
+		{get, pathChats + "/:id/messages", viewer, classReads, s.history},
+		{post, pathChats + "/:id/commands", user, classCommands, s.command(s.kinds.chat)},
 
 		{get, subjects.SocketPath, anyone, classAnonymous, s.socket},
 

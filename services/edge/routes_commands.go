@@ -52,7 +52,12 @@ func (s *Server) openRoom(ctx context.Context, who, command string, in subjects.
 	if err := in.Check(); err != nil {
 		return "", a, err
 	}
-	body, err := json.Marshal(&in)
+	return s.begin(ctx, s.kinds.room, subjects.PrefixRoom, who, command, &in)
+}
+
+// begin sends the command that makes something.
+func (s *Server) begin(ctx context.Context, to target, prefix, who, command string, in any) (id string, a subjects.Answer, err error) {
+	body, err := json.Marshal(in)
 	if err != nil {
 		return "", a, err
 	}
@@ -60,13 +65,14 @@ func (s *Server) openRoom(ctx context.Context, who, command string, in subjects.
 	if err != nil {
 		return "", a, err
 	}
-	room = subjects.DeriveID(subjects.PrefixRoom, made, "room", who, command)
-	a, err = s.ask(ctx, order{who: who, room: room, verb: subjects.VerbCreate, id: command, body: body})
-	return room, a, err
+	id = subjects.DeriveID(prefix, made, to.name(), who, command)
+	a, err = s.ask(ctx, order{to: to, who: who, id: id, verb: subjects.VerbCreate, command: command, body: body})
+	return id, a, err
 }
 
-// roomCommand is the body of POST /v1/rooms/{id}/commands.
-type roomCommand struct {
+// orderBody is the body of POST /v1/rooms/{id}/commands, and of the same for playlists and
+// chats.
+type orderBody struct {
 	ID   string          `json:"id"`
 	Verb string          `json:"verb"`
 	Body json.RawMessage `json:"body"`
@@ -80,94 +86,68 @@ type accepted struct {
 	At    int64  `json:"at"`
 }
 
-// command sends a command to a room.
-func (s *Server) command(r *request) error {
-	var in roomCommand
-	if err := r.body(&in); err != nil {
-		return err
+// command takes commands to one kind.
+func (s *Server) command(to target) func(*request) error {
+	return func(r *request) error {
+		var in orderBody
+		if err := r.body(&in); err != nil {
+			return err
+		}
+		if err := r.setCommand(in.ID); err != nil {
+			return err
+		}
+		if string(in.Body) == "null" {
+			in.Body = nil
+		}
+		a, err := s.tell(r.ctx, order{to: to, who: r.who.UserID, id: r.Params("id"), verb: in.Verb, command: r.command, body: in.Body})
+		if err != nil {
+			return err
+		}
+		return r.json(http.StatusOK, accepted{ID: r.command, Epoch: a.Epoch, Rev: a.Rev, At: a.At})
 	}
-	if err := r.setCommand(in.ID); err != nil {
-		return err
-	}
-	if string(in.Body) == "null" {
-		in.Body = nil
-	}
-	a, err := s.tell(r.ctx, order{who: r.who.UserID, room: r.Params("id"), verb: in.Verb, id: r.command, body: in.Body})
-	if err != nil {
-		return err
-	}
-	return r.json(http.StatusOK, accepted{ID: r.command, Epoch: a.Epoch, Rev: a.Rev, At: a.At})
 }
 
-// order is a command to a room, over HTTP or a socket.
+// order is a command, over HTTP or a socket: by whom, to which of a kind, and under which
+// command id.
 type order struct {
-	who, room, verb, id string
-	body                json.RawMessage
+	to                     target
+	who, id, verb, command string
+	body                   json.RawMessage
 }
 
-// tell sends a command to a room. What is wrong with it whatever the room is refused here,
-// before anybody looks at the room.
+// tell sends a command. What is wrong with it whatever it is sent to is refused here,
+// before anybody looks at that.
 func (s *Server) tell(ctx context.Context, o order) (subjects.Answer, error) {
-	switch o.verb {
-	case "":
-		return subjects.Answer{}, subjects.RefuseField("verb", "name what to do: %s", strings.Join(askedVerbs(), ", "))
-	case subjects.VerbCreate:
-		// Under an id of the sender's choice the answer would tell whether it is taken.
-		return subjects.Answer{}, subjects.RefuseField("verb", "a room is opened by POST %s, or by create on the channel %s", pathRooms, subjects.ChannelRooms)
-	case subjects.VerbWake:
-		return subjects.Answer{}, subjects.Refuse(subjects.CodeUnknownVerb, "a room has no command %q for people", o.verb)
-	}
-	if _, err := subjects.DecodeRoomCommand(o.verb, o.body); err != nil {
+	if err := o.to.checkBody(o.verb, o.body); err != nil {
 		return subjects.Answer{}, err
 	}
-	if subjects.CheckID(subjects.PrefixRoom, o.room) != nil {
-		return subjects.Answer{}, noRoom()
+	if !o.to.is(o.id) {
+		return subjects.Answer{}, o.to.missing()
 	}
 	return s.ask(ctx, o)
-}
-
-// askedVerbs lists the verbs that people may use on a room.
-func askedVerbs() []string {
-	var out []string
-	for _, v := range subjects.RoomVerbs() {
-		if v != subjects.VerbCreate && v != subjects.VerbWake {
-			out = append(out, v)
-		}
-	}
-	return out
 }
 
 // ask sends a command in the sender's turn.
 func (s *Server) ask(ctx context.Context, o order) (a subjects.Answer, err error) {
 	ctx, told := s.watchCommand(ctx, o)
 	defer func() { told(err) }()
-	done, err := s.turns.take(ctx, sender{o.who, o.room})
+	done, err := s.turns.take(ctx, sender{o.who, o.to.name(), o.id})
 	if err != nil {
 		return subjects.Answer{}, err
 	}
 	defer done()
-	to := subjects.Command{Service: subjects.ServiceRoom, ID: o.room, Verb: o.verb, Principal: o.who}
-	a, err = s.deps.Commands.Ask(ctx, to, subjects.Envelope{ID: o.id, Body: o.body})
+	to := subjects.Command{Service: o.to.name(), ID: o.id, Verb: o.verb, Principal: o.who}
+	a, err = s.deps.Commands.Ask(ctx, to, subjects.Envelope{ID: o.command, Body: o.body})
 	if err != nil {
 		return subjects.Answer{}, err
 	}
 	if a.Refusal == nil {
 		return a, nil
 	}
-	if a.Refusal.Code == subjects.CodeNotFound && !s.sees(ctx, o.who, o.room) {
-		return subjects.Answer{}, noRoom()
+	if a.Refusal.Code == subjects.CodeNotFound && !o.to.shown(ctx, o.who, o.id) {
+		return subjects.Answer{}, o.to.missing()
 	}
 	return subjects.Answer{}, &refused{Refusal: a.Refusal, epoch: a.Epoch, rev: a.Rev}
-}
-
-// sees reports whether somebody may know of the room. Where that cannot be told now, it is
-// no.
-func (s *Server) sees(ctx context.Context, who, room string) (ok bool) {
-	err := s.deps.Rooms.View(ctx, room, func(v RoomView) error {
-		ok = v.State != nil && v.State.CanSee(who)
-		return nil
-	})
-	return ok && err == nil
 }
 
 // setCommand settles the command's id: the one in the body, or one that follows from the

@@ -2,16 +2,10 @@ package edge
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
-	"fmt"
 	"net/http"
 	"slices"
 	"strconv"
-	"strings"
-
-	"github.com/gofiber/fiber/v2"
 
 	"github.com/tuttihq/tutti/subjects"
 )
@@ -25,19 +19,9 @@ const (
 
 // roomAnswer is the answer to GET /v1/rooms/{id}.
 type roomAnswer struct {
-	ID    string `json:"id"`
-	Epoch uint64 `json:"epoch"`
-	Rev   uint64 `json:"rev"`
-	// At is the time of that revision.
-	At int64 `json:"at"`
-	// ServerTime is the present, and PositionMs the position in the current track then.
-	ServerTime int64 `json:"serverTime"`
+	documentAnswer
+	// PositionMs is the position in the current track at ServerTime.
 	PositionMs int64 `json:"positionMs"`
-	// Hash is that of State's canonical JSON.
-	Hash  string          `json:"hash"`
-	State json.RawMessage `json:"state"`
-	// You is what the room's state says about the caller; absent without a token.
-	You *subjects.You `json:"you,omitempty"`
 }
 
 // room reads a room as its log's head has it.
@@ -47,37 +31,16 @@ type roomAnswer struct {
 // rest follows from the revision and, for the caller's own part, also from the time (a
 // position report counts for a day), so the entity tag holds a digest of that part.
 func (s *Server) room(r *request) error {
-	id := r.Params("id")
-	out := roomAnswer{ID: id}
-	err := s.view(r.ctx, r.who.UserID, id, func(v RoomView) error {
-		now := max(at(r.now()), v.At)
-		out.Epoch, out.Rev, out.At = v.Epoch, v.Rev, v.At
-		out.ServerTime, out.PositionMs = now, v.State.Room.PositionAt(now)
-		if r.who.UserID != "" {
-			you := v.State.You(r.who.UserID, now)
-			out.You = &you
-		}
-		var err error
-		out.State, err = json.Marshal(&v.State.Room)
-		return err
+	var out roomAnswer
+	err := readDocument(r, s.kinds.room, &out.documentAnswer, func(v RoomView) {
+		out.PositionMs = v.State.Room.PositionAt(out.ServerTime)
 	})
 	if err != nil {
 		return err
 	}
-	tag, err := roomTag(out)
-	if err != nil {
-		return err
-	}
-	r.Set(fiber.HeaderETag, tag)
-	r.Set(fiber.HeaderCacheControl, "private, no-cache")
-	r.Vary(fiber.HeaderAuthorization)
-	r.Set(headerServerTime, strconv.FormatInt(out.ServerTime, 10))
 	r.Set(headerPosition, strconv.FormatInt(out.PositionMs, 10))
-	if matches(r.Get(fiber.HeaderIfNoneMatch), tag) {
-		r.Status(http.StatusNotModified)
-		return nil
-	}
-	if out.Hash, err = s.hashOf(out); err != nil {
+	same, err := r.current(&out.documentAnswer)
+	if err != nil || same {
 		return err
 	}
 	return r.json(http.StatusOK, out)
@@ -85,57 +48,7 @@ func (s *Server) room(r *request) error {
 
 // view calls f with a room that somebody may see.
 func (s *Server) view(ctx context.Context, who, id string, f func(RoomView) error) error {
-	if subjects.CheckID(subjects.PrefixRoom, id) != nil {
-		return noRoom()
-	}
-	return s.deps.Rooms.View(ctx, id, func(v RoomView) error {
-		if err := visible(v, who); err != nil {
-			return err
-		}
-		return f(v)
-	})
-}
-
-// roomTag is weak: two answers with one tag differ in the time they tell.
-func roomTag(a roomAnswer) (string, error) {
-	if a.You == nil {
-		return fmt.Sprintf(`W/"%d-%d"`, a.Epoch, a.Rev), nil
-	}
-	you, err := json.Marshal(a.You)
-	if err != nil {
-		return "", err
-	}
-	sum := sha256.Sum256(you)
-	return fmt.Sprintf(`W/"%d-%d-%s"`, a.Epoch, a.Rev, hex.EncodeToString(sum[:6])), nil
-}
-
-// matches reports whether an If-None-Match header names the tag, comparing weakly.
-func matches(header, tag string) bool {
-	for t := range strings.SplitSeq(header, ",") {
-		if t = strings.TrimSpace(t); t == "*" || t != "" && strings.TrimPrefix(t, "W/") == strings.TrimPrefix(tag, "W/") {
-			return true
-		}
-	}
-	return false
-}
-
-// documentHash is the hash of a room's document at a revision.
-type documentHash struct {
-	epoch, rev uint64
-	hash       string
-}
-
-// hashOf computes the document's hash once for each revision.
-func (s *Server) hashOf(a roomAnswer) (string, error) {
-	if h, ok := s.hashes.Get(a.ID); ok && h.epoch == a.Epoch && h.rev == a.Rev {
-		return h.hash, nil
-	}
-	hash, err := subjects.Hash(a.State)
-	if err != nil {
-		return "", err
-	}
-	s.hashes.Add(a.ID, documentHash{a.Epoch, a.Rev, hash})
-	return hash, nil
+	return show(ctx, s, s.kinds.room, who, id, func(v RoomView, _ bool) error { return f(v) })
 }
 
 // rosterEntry is a member on a page of the roster.

@@ -29,7 +29,7 @@ const (
 	handlerWait = 5 * time.Second
 	// idleWorker is how long a goroutine without a connection is kept for the next one.
 	idleWorker = 2 * time.Second
-	// hashesKept bounds the remembered hashes of room documents, about 200 bytes each; the
+	// hashesKept bounds the remembered hashes of documents, about 200 bytes each; the
 	// one unused for longest goes and is computed again when asked for.
 	hashesKept = 4096
 )
@@ -41,12 +41,15 @@ type Server struct {
 	trusted []netip.Prefix
 	limits  *limiter
 	turns   *turns
-	hashes  *lru.Cache[string, documentHash]
+	hashes  *lru.Cache[documentKey, documentHash]
 	media   mediaTags
 	sockets *sockets
-	hub     *hub
+	kinds   kinds
+	hubs    hubs
 	lobby   *lobby
-	own     *own
+	own     *own // invitations to rooms
+	lists   *own // playlists
+	users   *users
 	metrics *metrics
 
 	http    *fasthttp.Server
@@ -99,15 +102,19 @@ func Start(ctx context.Context, cfg Config, deps Deps) (*Server, error) {
 
 // openSockets starts what runs beside the requests.
 func (s *Server) openSockets() {
-	s.hub, s.own, s.lobby, s.sockets = newHub(s), newOwn(s), newLobby(s), newSockets(s)
+	s.hubs, s.lobby, s.users, s.sockets = newHubs(s), newLobby(s), newUsers(s), newSockets(s)
+	s.own = newOwn(s, subjects.TableRoomInvites, subjects.ChannelMe)
+	s.lists = newOwn(s, subjects.TablePlaylistPeople, subjects.ChannelPlaylists)
 }
 
 // closeSockets sends the clients elsewhere and ends what was started.
 func (s *Server) closeSockets(ctx context.Context) error {
 	err := s.sockets.close(ctx)
 	s.own.close()
+	s.lists.close()
+	s.users.close()
 	s.lobby.close()
-	s.hub.close()
+	s.hubs.close()
 	return err
 }
 
@@ -116,7 +123,7 @@ func newServer(cfg Config, deps Deps) (*Server, error) {
 	if err := errors.Join(cfg.Validate(), deps.validate()); err != nil {
 		return nil, err
 	}
-	s := &Server{cfg: cfg, deps: deps, turns: newTurns(cfg.CommandWaiters), done: make(chan struct{})}
+	s := &Server{cfg: cfg, deps: deps, kinds: newKinds(deps), turns: newTurns(cfg.CommandWaiters), done: make(chan struct{})}
 	s.cfg.AllowedOrigins = slices.Clone(cfg.AllowedOrigins)
 	var err error
 	if s.trusted, err = parseNetworks(cfg.TrustedProxies); err != nil {
@@ -125,11 +132,11 @@ func newServer(cfg Config, deps Deps) (*Server, error) {
 	if s.limits, err = newLimiter(cfg.Limits); err != nil {
 		return nil, err
 	}
-	if s.hashes, err = lru.New[string, documentHash](hashesKept); err != nil {
+	if s.hashes, err = lru.New[documentKey, documentHash](hashesKept); err != nil {
 		return nil, err
 	}
 	s.base, s.stop = context.WithCancel(context.Background())
-	s.metrics = newMetrics(deps.Metrics, s.routes())
+	s.metrics = newMetrics(deps.Metrics, s.routes(), s.kinds.all())
 
 	app := fiber.New(fiber.Config{
 		// Strings that a handler reads are copies, and may be kept.

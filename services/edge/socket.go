@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"runtime/debug"
+	"strings"
 	"sync"
 	"time"
 
@@ -70,6 +71,12 @@ type listener struct {
 	lagging bool
 	// you is the digest of the last you frame; guarded by the topic's lock.
 	you uint64
+	// pass is whose follower the listener is admitted as, empty if it needs none; unpass
+	// ends hearing whether it still is. Guarded by the topic's lock once it has joined.
+	pass   string
+	unpass func()
+	// signalled is when its last live frame was passed on; of the socket's reader alone.
+	signalled time.Time
 	// query is what of the lobby is shown; docs what was shown last, by id. Guarded by the
 	// lobby's lock.
 	query lobbyQuery
@@ -211,14 +218,14 @@ func (k *socket) listener(ch subjects.Channel) *listener {
 	return k.subs[ch]
 }
 
+// followed gives the label of a channel in metrics.
 func followed(ch subjects.Channel) string {
 	switch ch {
-	case subjects.ChannelRooms:
-		return followRooms
-	case subjects.ChannelMe:
-		return followMe
+	case subjects.ChannelRooms, subjects.ChannelMe, subjects.ChannelPlaylists, subjects.ChannelUsers:
+		return string(ch)
 	}
-	return followRoom
+	before, _, _ := strings.Cut(string(ch), ".")
+	return before
 }
 
 // later runs a task in a channel's lane, after those that were put there before; false if

@@ -26,7 +26,8 @@ func TestTheGuideToTheSocketIsComplete(t *testing.T) {
 		subjects.FrameWelcome, subjects.FrameSnap, subjects.FrameResumed, subjects.FrameEvt, subjects.FrameSealed, subjects.FrameYou,
 		subjects.FrameDocs, subjects.FrameDoc, subjects.FrameOK, subjects.FrameErr, subjects.FrameResult, subjects.FramePong, subjects.FrameGone,
 		subjects.SnapNew, subjects.SnapTooOld, subjects.SnapEpoch, subjects.SnapSlow, subjects.SnapReplace,
-		"room.<id>", string(subjects.ChannelRooms), string(subjects.ChannelMe),
+		"room.<id>", "playlist.<id>", "chat.<id>", string(subjects.ChannelRooms), string(subjects.ChannelMe),
+		string(subjects.ChannelPlaylists), string(subjects.ChannelUsers), subjects.FrameLive,
 	} {
 		if !strings.Contains(guide, "\n| `"+row+"` |") {
 			t.Errorf("no table has a row for %s", row)

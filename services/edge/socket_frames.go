@@ -50,6 +50,8 @@ func (k *socket) take(data []byte) {
 		k.command(f)
 	case subjects.FrameQuery:
 		k.query(f)
+	case subjects.FrameLive:
+		k.live(f)
 	}
 }
 
@@ -128,21 +130,35 @@ func (k *socket) subscribe(f subjects.ClientFrame) {
 	}
 	ctx, cancel := context.WithTimeout(k.ctx, k.srv.cfg.QueryTimeout)
 	defer cancel()
-	var err error
-	l := &listener{sock: k, channel: f.Channel}
-	switch room, ok := f.Channel.Room(); {
-	case ok:
-		err = k.srv.hub.join(ctx, l, room, f.Epoch, f.Since)
-	case f.Channel == subjects.ChannelRooms:
-		err = k.srv.lobby.join(ctx, l, f.Prefix, f.Limit)
-	case k.user == "":
-		err = subjects.Refuse(subjects.CodeUnauthenticated, "a guest has no channel of their own: say hello with an access token")
-	default:
-		err = k.srv.own.join(ctx, l)
-	}
-	if err != nil {
+	if err := k.join(ctx, &listener{sock: k, channel: f.Channel}, f); err != nil {
 		k.refuse(f, err, 0)
 	}
+}
+
+// join makes a listener one of its channel.
+func (k *socket) join(ctx context.Context, l *listener, f subjects.ClientFrame) error {
+	if id, ok := f.Channel.Room(); ok {
+		return k.srv.hubs.rooms.join(ctx, l, id, f.Epoch, f.Since)
+	}
+	if id, ok := f.Channel.Playlist(); ok {
+		return k.srv.hubs.playlists.join(ctx, l, id, f.Epoch, f.Since)
+	}
+	if id, ok := f.Channel.Chat(); ok {
+		return k.srv.hubs.chats.join(ctx, l, id, f.Epoch, f.Since)
+	}
+	if f.Channel == subjects.ChannelRooms {
+		return k.srv.lobby.join(ctx, l, f.Prefix, f.Limit)
+	}
+	if f.Channel == subjects.ChannelUsers {
+		return k.srv.users.join(ctx, l, f.IDs)
+	}
+	if k.user == "" {
+		return subjects.Refuse(subjects.CodeUnauthenticated, "a guest has no channel of their own: say hello with an access token")
+	}
+	if f.Channel == subjects.ChannelPlaylists {
+		return k.srv.lists.join(ctx, l)
+	}
+	return k.srv.own.join(ctx, l)
 }
 
 // command carries out a command in its channel's lane.
@@ -158,13 +174,13 @@ func (k *socket) command(f subjects.ClientFrame) {
 	if string(f.Body) == "null" {
 		f.Body = nil
 	}
-	room, isRoom := f.Channel.Room()
-	task := func(ctx context.Context) (*subjects.ServerFrame, error) {
-		a, err := k.srv.tell(ctx, order{who: k.user, room: room, verb: f.Verb, id: f.ID, body: f.Body})
-		return &subjects.ServerFrame{Epoch: a.Epoch, Rev: a.Rev, At: a.At}, err
-	}
-	switch {
-	case isRoom:
+	var task func(context.Context) (*subjects.ServerFrame, error)
+	switch to, id := k.srv.kinds.of(f.Channel); {
+	case to != nil:
+		task = func(ctx context.Context) (*subjects.ServerFrame, error) {
+			a, err := k.srv.tell(ctx, order{to: to, who: k.user, id: id, verb: f.Verb, command: f.ID, body: f.Body})
+			return &subjects.ServerFrame{Epoch: a.Epoch, Rev: a.Rev, At: a.At}, err
+		}
 	case f.Channel == subjects.ChannelRooms && f.Verb == subjects.VerbCreate:
 		task = func(ctx context.Context) (*subjects.ServerFrame, error) {
 			var in subjects.CreateRoom
@@ -173,6 +189,15 @@ func (k *socket) command(f subjects.ClientFrame) {
 			}
 			room, a, err := k.srv.openRoom(ctx, k.user, f.ID, in)
 			return &subjects.ServerFrame{Room: room, Epoch: a.Epoch, Rev: a.Rev, At: a.At}, err
+		}
+	case f.Channel == subjects.ChannelPlaylists && f.Verb == subjects.VerbCreate:
+		task = func(ctx context.Context) (*subjects.ServerFrame, error) {
+			var in subjects.CreatePlaylist
+			if err := decode(f.Body, &in); err != nil {
+				return nil, err
+			}
+			id, a, err := k.srv.beginPlaylist(ctx, k.user, f.ID, in)
+			return &subjects.ServerFrame{Playlist: id, Epoch: a.Epoch, Rev: a.Rev, At: a.At}, err
 		}
 	default:
 		k.refuse(f, subjects.Refuse(subjects.CodeUnknownVerb, "the channel %s has no command %q", f.Channel, clip(f.Verb)), 0)

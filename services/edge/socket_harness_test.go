@@ -17,7 +17,7 @@ import (
 )
 
 // Follow implements Live over the world's rooms, whose logs grow by commit.
-func (w *world) Follow(id string, sink RoomSink) Following {
+func (w *world) Follow(id string, sink Sink[*subjects.RoomState]) Following {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	f := &following{world: w, room: id, sink: sink}
@@ -35,7 +35,7 @@ func (w *world) Follow(id string, sink RoomSink) Following {
 type following struct {
 	world *world
 	room  string
-	sink  RoomSink
+	sink  Sink[*subjects.RoomState]
 }
 
 func (f *following) Sync(ctx context.Context) error {
@@ -309,4 +309,14 @@ func (w *wire) sub(room string, guest bool) subjects.ServerFrame {
 		w.next(subjects.FrameYou)
 	}
 	return snap
+}
+
+// youIn reads what a frame says about the user.
+func youIn[Y any](t testing.TB, f subjects.ServerFrame) Y {
+	t.Helper()
+	var you Y
+	if err := json.Unmarshal(f.You, &you); err != nil {
+		t.Fatalf("%v in %s", err, f.You)
+	}
+	return you
 }

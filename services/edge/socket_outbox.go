@@ -57,6 +57,16 @@ func (o *outbox) say(m message) { o.push(item{data: m}) }
 // tell queues a message of a listener's channel.
 func (o *outbox) tell(l *listener, m message) { o.push(item{data: m, of: l}) }
 
+// mention queues a message that may be left out: it is when much waits already.
+func (o *outbox) mention(l *listener, m message) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.ending || l.lagging || len(o.queue) > o.maxFrames/2 || o.bytes+len(m) > o.maxBytes/2 {
+		return
+	}
+	o.add(item{data: m})
+}
+
 func (o *outbox) push(it item) {
 	o.mu.Lock()
 	defer o.mu.Unlock()

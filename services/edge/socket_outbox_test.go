@@ -90,7 +90,7 @@ func (c *counter) next(pad int) {
 
 func newOutbox(conn net.Conn, frames, size int) (*socket, *counter) {
 	k := &socket{}
-	k.out = outbox{conn: conn, maxFrames: frames, maxBytes: size, stall: 5 * time.Second, metrics: newMetrics(nil, nil), slow: func() {}}
+	k.out = outbox{conn: conn, maxFrames: frames, maxBytes: size, stall: 5 * time.Second, metrics: newMetrics(nil, nil, nil), slow: func() {}}
 	c := &counter{}
 	c.l = &listener{sock: k, from: c}
 	return k, c

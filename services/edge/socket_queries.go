@@ -24,37 +24,68 @@ func (k *socket) query(f subjects.ClientFrame) {
 	})
 }
 
+// question is the body of a query: what the HTTP path beside it takes.
+type question struct {
+	Prefix string   `json:"prefix"`
+	Query  string   `json:"query"`
+	Room   string   `json:"room"`
+	User   string   `json:"user"`
+	Of     string   `json:"of"`
+	Chat   string   `json:"chat"`
+	Before string   `json:"before"`
+	After  string   `json:"after"`
+	Cursor string   `json:"cursor"`
+	Limit  int      `json:"limit"`
+	IDs    []string `json:"ids"`
+}
+
+// pageSizes are those of the queries that answer by page: the usual one and the largest.
+var pageSizes = map[string][2]int{
+	subjects.QueryRooms:     {searchPage, searchPageMost},
+	subjects.QueryMembers:   {membersPage, membersPageMost},
+	subjects.QueryTracks:    {tracksPage, tracksPageMost},
+	subjects.QueryPlaylists: {playlistsPage, playlistsPageMost},
+	subjects.QueryHistory:   {subjects.ChatPage, subjects.MaxChatHistory},
+	subjects.QueryPeople:    {peoplePage, subjects.MaxPeople},
+	subjects.QueryFollowers: {peoplePage, subjects.MaxPeople},
+	subjects.QueryFollowing: {peoplePage, subjects.MaxPeople},
+}
+
 func (k *socket) answer(ctx context.Context, query string, body json.RawMessage) (any, error) {
-	var in struct {
-		Prefix string   `json:"prefix"`
-		Query  string   `json:"query"`
-		Room   string   `json:"room"`
-		Cursor string   `json:"cursor"`
-		Limit  int      `json:"limit"`
-		IDs    []string `json:"ids"`
-	}
+	var in question
 	if err := subjects.DecodeBody(body, &in); err != nil {
 		return nil, err
 	}
-	var err error
+	if size, ok := pageSizes[query]; ok {
+		var err error
+		if in.Limit, err = pageLimit(in.Limit, size[0], size[1]); err != nil {
+			return nil, err
+		}
+	}
+	s := k.srv
 	switch query {
 	case subjects.QueryRooms:
-		if in.Limit, err = pageLimit(in.Limit, searchPage, searchPageMost); err != nil {
-			return nil, err
-		}
-		return k.srv.findRooms(ctx, roomSearch{Viewer: k.user, Prefix: in.Prefix, Cursor: in.Cursor, Limit: in.Limit})
+		return s.findRooms(ctx, roomSearch{Viewer: k.user, Prefix: in.Prefix, Cursor: in.Cursor, Limit: in.Limit})
 	case subjects.QueryMembers:
-		if in.Limit, err = pageLimit(in.Limit, membersPage, membersPageMost); err != nil {
-			return nil, err
-		}
-		return k.srv.rosterPage(ctx, k.user, in.Room, in.Cursor, in.Limit)
+		return s.rosterPage(ctx, k.user, in.Room, in.Cursor, in.Limit)
 	case subjects.QueryTracks:
-		if in.Limit, err = pageLimit(in.Limit, tracksPage, tracksPageMost); err != nil {
-			return nil, err
-		}
-		return k.srv.findTracks(ctx, in.Query, in.Limit)
+		return s.findTracks(ctx, in.Query, in.Limit)
 	case subjects.QueryUsers:
-		return k.srv.findUsers(ctx, k.user, in.IDs)
+		return s.findUsers(ctx, k.user, in.IDs)
+	case subjects.QueryPlaylists:
+		return s.findPlaylists(ctx, subjects.PlaylistQuery{
+			Viewer: k.user, Of: in.Of, User: in.User, Prefix: in.Prefix, Cursor: in.Cursor, Limit: in.Limit,
+		})
+	case subjects.QueryHistory:
+		return s.chatHistory(ctx, subjects.ChatHistory{Chat: in.Chat, Viewer: k.user, Before: in.Before, After: in.After, Limit: in.Limit})
+	case subjects.QueryPeople:
+		return s.findPeople(ctx, k.user, in.Prefix, in.Cursor, in.Limit)
+	case subjects.QueryUser:
+		return s.person(ctx, k.user, in.User)
+	case subjects.QueryFollowers:
+		return s.followers(ctx, k.user, in.User, in.Cursor, in.Limit)
+	case subjects.QueryFollowing:
+		return s.following(ctx, k.user, in.User, in.Cursor, in.Limit)
 	}
 	return nil, subjects.RefuseField("query", "there is no query %q", clip(query))
 }

@@ -14,21 +14,23 @@ import (
 // tellEmpty is how long listeners may be behind in revisions that have no public part.
 const tellEmpty = time.Second
 
-// topic is one room and who listens to it. It is told of each commit once (RoomSink) and
-// frames it once for all. Whoever follows the log holds its lock meanwhile; its order with
+// topic is one room, playlist or chat and who listens to it. It is told of each commit once
+// (Sink) and frames it once for all. Whoever follows the log holds its lock meanwhile; its order with
 // other locks: hub, topic, socket or outbox.
-type topic struct {
-	hub       *hub
-	room      string
+type topic[S any] struct {
+	hub       *hub[S]
+	kind      *kind[S]
+	id        string
 	channel   subjects.Channel
 	following Following
+	deaf      func() // ends hearing what is not logged
 
 	// Of the hub, under its lock.
 	holders int
 	linger  *time.Timer
 
 	mu        sync.Mutex
-	view      RoomView
+	view      View[S]
 	listeners map[*listener]struct{}
 	byUser    map[string]map[*listener]struct{} // without guests
 	// sent is the revision that listeners were told last: the next one's prev.
@@ -54,21 +56,21 @@ type snapshot struct {
 	messages   map[string]message // by reason: one for all listeners
 }
 
-func newTopic(h *hub, room string) *topic {
-	return &topic{
-		hub: h, room: room, channel: subjects.RoomChannel(room),
+func newTopic[S any](h *hub[S], id string) *topic[S] {
+	return &topic[S]{
+		hub: h, kind: h.kind, id: id, channel: h.kind.channel(id), deaf: func() {},
 		listeners: map[*listener]struct{}{}, byUser: map[string]map[*listener]struct{}{},
 	}
 }
 
 // Lock implements sync.Locker.
-func (t *topic) Lock() { t.mu.Lock() }
+func (t *topic[S]) Lock() { t.mu.Lock() }
 
 // Unlock implements sync.Locker.
-func (t *topic) Unlock() { t.mu.Unlock() }
+func (t *topic[S]) Unlock() { t.mu.Unlock() }
 
 // hold is called under the hub's lock.
-func (t *topic) hold() {
+func (t *topic[S]) hold() {
 	t.holders++
 	if t.linger != nil {
 		t.linger.Stop()
@@ -76,8 +78,9 @@ func (t *topic) hold() {
 	}
 }
 
-func (t *topic) close() {
+func (t *topic[S]) close() {
 	t.following.Stop()
+	t.deaf()
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.closed = true
@@ -87,8 +90,8 @@ func (t *topic) close() {
 	}
 }
 
-// Reset implements RoomSink.
-func (t *topic) Reset(v RoomView) {
+// Reset implements Sink.
+func (t *topic[S]) Reset(v View[S]) {
 	reason := subjects.SnapReplace
 	if v.Epoch != t.view.Epoch {
 		reason = subjects.SnapEpoch
@@ -104,7 +107,7 @@ func (t *topic) Reset(v RoomView) {
 	t.view, t.sent, t.snap = v, v.Rev, snapshot{}
 	t.forgetKept()
 	if v.Unknown != nil {
-		t.dismissAll(tooNew())
+		t.dismissAll(t.kind.tooNew())
 		return
 	}
 	t.expel(nil)
@@ -121,46 +124,45 @@ func (t *topic) Reset(v RoomView) {
 // same reports whether a room that is given anew has the document that was told last. That
 // epoch and revision are the same does not say so: a log may have lost its end and grown
 // again.
-func (t *topic) same(v RoomView) bool {
-	if v.Epoch != t.view.Epoch || v.Rev != t.view.Rev || v.Unknown != nil || t.view.State == nil || v.State == nil {
+func (t *topic[S]) same(v View[S]) bool {
+	if v.Epoch != t.view.Epoch || v.Rev != t.view.Rev || v.Unknown != nil || v.Rev == 0 {
 		return false
 	}
-	was, err := json.Marshal(&t.view.State.Room)
+	was, err := json.Marshal(t.kind.document(t.view.State))
 	if err != nil {
 		return false
 	}
-	is, err := json.Marshal(&v.State.Room)
+	is, err := json.Marshal(t.kind.document(v.State))
 	return err == nil && bytes.Equal(was, is)
 }
 
-func tooNew() *subjects.Refusal {
-	return subjects.Refuse(subjects.CodeUpgrade, "the room was changed by a newer release than this process; follow it again, another may answer")
-}
-
-// Lost implements RoomSink. Listeners keep what they have while the follower goes on
+// Lost implements Sink. Listeners keep what they have while the follower goes on
 // trying, unless the log itself is broken: then there is nothing true to tell them. New
 // ones are refused by Sync.
-func (t *topic) Lost(err error) {
-	t.hub.srv.deps.Log.Warn("a room cannot be followed now; trying again", "room", t.room, "listeners", len(t.listeners), "err", err)
+func (t *topic[S]) Lost(err error) {
+	t.hub.srv.deps.Log.Warn("a log cannot be followed now; trying again", t.kind.noun, t.id, "listeners", len(t.listeners), "err", err)
 	if errors.Is(err, aggregate.ErrBrokenLog) {
-		t.dismissAll(subjects.Refuse(subjects.CodeUnavailable, "the room's log cannot be read; follow it again later"))
+		t.dismissAll(subjects.Refuse(subjects.CodeUnavailable, "the %s's log cannot be read; follow it again later", t.kind.noun))
 	}
 }
 
 // fail ends what cannot be told: a defect.
-func (t *topic) fail(err error) {
-	t.hub.srv.deps.Log.Error("a room cannot be told", "room", t.room, "rev", t.view.Rev, "err", err)
+func (t *topic[S]) fail(err error) {
+	t.hub.srv.deps.Log.Error("a commit cannot be told", t.kind.noun, t.id, "rev", t.view.Rev, "err", err)
 	t.dismissAll(subjects.Refuse(subjects.CodeInternal, "something went wrong here"))
 }
 
-// Commit implements RoomSink.
-func (t *topic) Commit(v RoomView, data []byte, c *subjects.Commit) {
+// Commit implements Sink.
+func (t *topic[S]) Commit(v View[S], data []byte, c *subjects.Commit) {
 	t.view = v
 	if v.Unknown != nil {
-		t.dismissAll(tooNew())
+		t.dismissAll(t.kind.tooNew())
 		return
 	}
 	t.expel(c)
+	if t.kind.erases != nil && t.kind.erases(c) {
+		t.forgetKept() // what it takes back is told to nobody any more
+	}
 	if len(c.Public.Events) == 0 && bytes.Equal(c.Public.Patch, []byte("{}")) {
 		t.tellLater()
 	} else {
@@ -181,7 +183,7 @@ func (t *topic) Commit(v RoomView, data []byte, c *subjects.Commit) {
 }
 
 // tell sends the public part of what leads from the revision told last to the present one.
-func (t *topic) tell(public []byte, at int64) {
+func (t *topic[S]) tell(public []byte, at int64) {
 	m := eventMessage(t.channel, t.view.Epoch, t.sent, t.view.Rev, at, public)
 	t.keep(keptCommit{t.sent, t.view.Rev, m})
 	t.sent = t.view.Rev
@@ -193,13 +195,13 @@ func (t *topic) tell(public []byte, at int64) {
 
 // tellLater has listeners learn of revisions that have nothing for them, several at once.
 // In a big room each join is such a revision.
-func (t *topic) tellLater() {
+func (t *topic[S]) tellLater() {
 	if t.empty == nil {
 		t.empty = time.AfterFunc(tellEmpty, t.tellEmpty)
 	}
 }
 
-func (t *topic) tellEmpty() {
+func (t *topic[S]) tellEmpty() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.empty = nil
@@ -210,39 +212,39 @@ func (t *topic) tellEmpty() {
 
 // flush tells of revisions that were left out so far. It comes before every snapshot, so
 // that what is told next follows on it.
-func (t *topic) flush() {
+func (t *topic[S]) flush() {
 	if t.view.Rev > t.sent {
 		t.tell([]byte(`{"events":[],"patch":{}}`), t.view.At)
 	}
 }
 
 // keep remembers a message for those that come back, within the bounds.
-func (t *topic) keep(k keptCommit) {
-	cfg, h := t.hub.srv.cfg.Socket, t.hub
+func (t *topic[S]) keep(k keptCommit) {
+	cfg, shared := t.hub.srv.cfg.Socket, t.hub.shared
 	size := len(k.data)
-	if size > cfg.KeepBytes || h.kept.Load()+int64(size) > cfg.KeepTotal {
+	if size > cfg.KeepBytes || shared.kept.Load()+int64(size) > cfg.KeepTotal {
 		t.forgetKept() // a hole would be worse than nothing
 		return
 	}
 	for len(t.kept) > 0 && (len(t.kept) >= cfg.KeepFrames || t.bytes+size > cfg.KeepBytes) {
 		t.bytes -= len(t.kept[0].data)
-		h.kept.Add(-int64(len(t.kept[0].data)))
+		shared.kept.Add(-int64(len(t.kept[0].data)))
 		t.kept[0].data = nil
 		t.kept = t.kept[1:]
 	}
 	t.kept = append(t.kept, k)
 	t.bytes += size
-	h.kept.Add(int64(size))
+	shared.kept.Add(int64(size))
 }
 
-func (t *topic) forgetKept() {
-	t.hub.kept.Add(-int64(t.bytes))
+func (t *topic[S]) forgetKept() {
+	t.hub.shared.kept.Add(-int64(t.bytes))
 	t.kept, t.bytes = nil, 0
 }
 
 // since gives what leads from a revision to the present; ok is false if that is not known
 // any more.
-func (t *topic) since(rev uint64) (missed []message, ok bool) {
+func (t *topic[S]) since(rev uint64) (missed []message, ok bool) {
 	if rev >= t.sent {
 		return nil, rev <= t.view.Rev
 	}
@@ -261,11 +263,11 @@ func (t *topic) since(rev uint64) (missed []message, ok bool) {
 	return nil, false
 }
 
-// add makes a listener one of the room's.
-func (t *topic) add(l *listener, epoch, since uint64) error {
+// add makes a listener one of the topic's.
+func (t *topic[S]) add(l *listener, epoch, since uint64) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if err := visible(t.view, l.sock.user); err != nil {
+	if err := t.kind.admits(t.view, l); err != nil {
 		return err
 	}
 	if !l.sock.follow(l) {
@@ -302,7 +304,7 @@ func (t *topic) add(l *listener, epoch, since uint64) error {
 }
 
 // leave implements source.
-func (t *topic) leave(l *listener) {
+func (t *topic[S]) leave(l *listener) {
 	t.mu.Lock()
 	_, there := t.listeners[l]
 	if there {
@@ -314,7 +316,8 @@ func (t *topic) leave(l *listener) {
 	}
 }
 
-func (t *topic) remove(l *listener) {
+func (t *topic[S]) remove(l *listener) {
+	l.drop()
 	delete(t.listeners, l)
 	user := l.sock.user
 	delete(t.byUser[user], l)
@@ -324,45 +327,50 @@ func (t *topic) remove(l *listener) {
 }
 
 // dismiss takes a listener out and tells it why.
-func (t *topic) dismiss(l *listener, why *subjects.Refusal) {
+func (t *topic[S]) dismiss(l *listener, why *subjects.Refusal) {
 	t.remove(l)
 	l.sock.forget(l)
 	l.sock.send(&subjects.ServerFrame{Type: subjects.FrameGone, Channel: t.channel, Refusal: why, Retry: !why.Code.Final()})
 	t.hub.release(t)
 }
 
-// expel dismisses who may not see the room any more, and tells them first what the commit
-// that did it has for them alone.
-func (t *topic) expel(c *subjects.Commit) {
-	if t.view.State != nil && t.view.State.Exists() && t.view.State.Room.Options.Open {
+// expel dismisses who may not see it any more, and tells them first what the commit that
+// did it has for them alone.
+func (t *topic[S]) expel(c *subjects.Commit) {
+	if t.kind.open(t.view.State) {
 		return // everybody may
 	}
 	for user, all := range t.byUser {
-		if t.view.State != nil && t.view.State.CanSee(user) {
+		if t.kind.sees(t.view.State, user) {
 			continue
 		}
-		if c != nil {
-			t.tellSealedTo(user, c)
-		}
+		told := c == nil
 		for l := range all {
-			t.dismiss(l, noRoom())
+			if t.kind.admits(t.view, l) == nil {
+				continue // as somebody who follows its creator
+			}
+			if !told {
+				told = true
+				t.tellSealedTo(user, c)
+			}
+			t.dismiss(l, t.kind.missing())
 		}
 	}
 	for l := range t.listeners {
 		if l.sock.user == "" {
-			t.dismiss(l, noRoom())
+			t.dismiss(l, t.kind.missing())
 		}
 	}
 }
 
-func (t *topic) dismissAll(why *subjects.Refusal) {
+func (t *topic[S]) dismissAll(why *subjects.Refusal) {
 	for l := range t.listeners {
 		t.dismiss(l, why)
 	}
 }
 
 // fresh implements source.
-func (t *topic) fresh(l *listener) []message {
+func (t *topic[S]) fresh(l *listener) []message {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if _, ok := t.listeners[l]; !ok {
@@ -373,8 +381,8 @@ func (t *topic) fresh(l *listener) []message {
 	return t.whole(l, subjects.SnapSlow)
 }
 
-// whole gives the room as it is, and what it says about the listener's user.
-func (t *topic) whole(l *listener, reason string) []message {
+// whole gives the document as it is, and what the state says about the listener's user.
+func (t *topic[S]) whole(l *listener, reason string) []message {
 	if err := t.encode(); err != nil {
 		t.fail(err)
 		return nil
@@ -400,11 +408,11 @@ func (t *topic) whole(l *listener, reason string) []message {
 	return out
 }
 
-func (t *topic) encode() error {
+func (t *topic[S]) encode() error {
 	if t.snap.state != nil && t.snap.epoch == t.view.Epoch && t.snap.rev == t.view.Rev {
 		return nil
 	}
-	state, err := json.Marshal(&t.view.State.Room)
+	state, err := json.Marshal(t.kind.document(t.view.State))
 	if err != nil {
 		return err
 	}

@@ -114,8 +114,8 @@ func TestSealedEventsReachTheirAudience(t *testing.T) {
 		if got := c.next(subjects.FrameSealed); got.Rev != 6 || len(got.Events) != 1 || got.Events[0].Type != subjects.EventUserBanned {
 			t.Errorf("%+v", got)
 		}
-		if you := c.next(subjects.FrameYou); !you.You.Banned || you.Rev != 6 {
-			t.Errorf("%+v", you.You)
+		if you := c.next(subjects.FrameYou); !youIn[subjects.You](t, you).Banned || you.Rev != 6 {
+			t.Errorf("%s", you.You)
 		}
 	}
 	for _, c := range []*wire{a, guest} {
@@ -294,7 +294,7 @@ func TestARoomIsFollowedOnce(t *testing.T) {
 			t.Errorf("%+v", got)
 		}
 	}
-	wait(t, "the room is given up", func() bool { return followers() == 0 && s.hub.kept.Load() == 0 })
+	wait(t, "the room is given up", func() bool { return followers() == 0 && s.hubs.rooms.shared.kept.Load() == 0 })
 	other.sub(inner, false)
 }
 

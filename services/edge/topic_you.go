@@ -11,7 +11,7 @@ import (
 var youSeed = maphash.MakeSeed()
 
 // tellSealed sends sealed events to those they are for.
-func (t *topic) tellSealed(c *subjects.Commit) {
+func (t *topic[S]) tellSealed(c *subjects.Commit) {
 	if len(c.Sealed) == 0 {
 		return
 	}
@@ -27,7 +27,7 @@ func (t *topic) tellSealed(c *subjects.Commit) {
 }
 
 // tellSealedTo sends a user what a commit has for them.
-func (t *topic) tellSealedTo(user string, c *subjects.Commit) {
+func (t *topic[S]) tellSealedTo(user string, c *subjects.Commit) {
 	var events []subjects.Event
 	for i := range c.Sealed {
 		if slices.Contains(c.Sealed[i].To, user) {
@@ -50,8 +50,8 @@ func (t *topic) tellSealedTo(user string, c *subjects.Commit) {
 
 // tellYou tells those about whom the room says something else now. Most commits concern
 // who sent them alone; some concern everybody.
-func (t *topic) tellYou(c *subjects.Commit) {
-	touched, everybody := concerned(c)
+func (t *topic[S]) tellYou(c *subjects.Commit) {
+	touched, everybody := t.kind.concerned(c)
 	if everybody {
 		for l := range t.listeners {
 			t.tellOne(l)
@@ -65,51 +65,19 @@ func (t *topic) tellYou(c *subjects.Commit) {
 	}
 }
 
-func (t *topic) tellOne(l *listener) {
+func (t *topic[S]) tellOne(l *listener) {
 	if m := t.you(l); m != nil {
 		l.sock.out.tell(l, m)
 	}
 }
 
-// concerned tells whose You a commit may change.
-func concerned(c *subjects.Commit) (users map[string]struct{}, everybody bool) {
-	users = map[string]struct{}{}
-	look := func(e *subjects.Event) {
-		users[e.By] = struct{}{}
-		switch e.Type {
-		case subjects.EventRoomCreated, subjects.EventRoomClosed, subjects.EventGrantsChanged,
-			subjects.EventTrackChosen, subjects.EventTrackRemoved, subjects.EventPlaybackEnded,
-			subjects.EventWindowOpened, subjects.EventWindowClosed, subjects.EventRosterListed, subjects.EventRosterUnlisted:
-			everybody = true
-			return
-		}
-		var body struct {
-			User string `json:"user"`
-		}
-		if json.Unmarshal(e.Body, &body) == nil && body.User != "" {
-			users[body.User] = struct{}{}
-		}
-	}
-	for i := range c.Public.Events {
-		look(&c.Public.Events[i])
-	}
-	for i := range c.Sealed {
-		look(&c.Sealed[i].Event)
-		for _, user := range c.Sealed[i].To {
-			users[user] = struct{}{}
-		}
-	}
-	return users, everybody
-}
-
-// you gives the frame that tells what the room says about the listener's user; nil if it
+// you gives the frame that tells what the state says about the listener's user; nil if it
 // says what it said last, and for a guest.
-func (t *topic) you(l *listener) message {
+func (t *topic[S]) you(l *listener) message {
 	if l.sock.user == "" {
 		return nil
 	}
-	y := t.view.State.You(l.sock.user, max(t.hub.srv.deps.Clock.Now().UnixMilli(), t.view.At))
-	body, err := json.Marshal(&y)
+	body, err := json.Marshal(t.kind.you(t.view.State, l.sock.user, max(t.hub.srv.deps.Clock.Now().UnixMilli(), t.view.At), l.pass != ""))
 	if err != nil {
 		t.fail(err)
 		return nil
@@ -119,7 +87,7 @@ func (t *topic) you(l *listener) message {
 		return nil
 	}
 	l.you = digest
-	m, err := encode(&subjects.ServerFrame{Type: subjects.FrameYou, Channel: t.channel, Epoch: t.view.Epoch, Rev: t.view.Rev, You: &y})
+	m, err := encode(&subjects.ServerFrame{Type: subjects.FrameYou, Channel: t.channel, Epoch: t.view.Epoch, Rev: t.view.Rev, You: body})
 	if err != nil {
 		t.fail(err)
 		return nil

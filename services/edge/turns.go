@@ -7,8 +7,8 @@ import (
 	"github.com/tuttihq/tutti/subjects"
 )
 
-// sender is one person's line to one room.
-type sender struct{ principal, room string }
+// sender is one person's line to one room, playlist or chat.
+type sender struct{ principal, service, id string }
 
 // turns lets one command of a sender through at a time, in the order in which they came.
 // Nothing is kept for a sender without a command under way, so it holds at most as many
@@ -37,7 +37,7 @@ func (t *turns) take(ctx context.Context, s sender) (done func(), err error) {
 	}
 	if len(line) >= t.waiters {
 		t.mu.Unlock()
-		return nil, subjects.Refuse(subjects.CodeBusy, "too many of your commands to this room wait for an answer; send this one again when they have it")
+		return nil, subjects.Refuse(subjects.CodeBusy, "too many of your commands wait for an answer here; send this one again when they have it")
 	}
 	turn := make(chan struct{})
 	t.lines[s] = append(line, turn)

@@ -33,7 +33,7 @@ func (d *decision) decide(cmd *Command) error {
 	case *subjects.CreatePlaylist:
 		return d.create(body, cmd)
 	case *subjects.JoinPlaylist:
-		return d.join()
+		return d.join(cmd)
 	case *subjects.LeavePlaylist:
 		return d.leave()
 	case *subjects.AddTracks:
@@ -54,6 +54,8 @@ func (d *decision) decide(cmd *Command) error {
 		return d.export(body)
 	case *subjects.DeletePlaylist:
 		return d.delete()
+	case *subjects.CommandRefused:
+		return d.refused(body)
 	case *subjects.Wake:
 		return d.wake()
 	default:
@@ -62,7 +64,8 @@ func (d *decision) decide(cmd *Command) error {
 }
 
 // Admit refuses what can be refused before tracks are looked up, and asks for that where
-// the command needs it.
+// the command needs it. Of somebody who asks to join and would be let in as a follower it
+// notes, in the command, whom they would have to follow.
 func (*Machine) Admit(s *subjects.PlaylistState, call aggregate.Call, cmd *Command) (bool, error) {
 	d := decision{s: s, call: call}
 	switch body := cmd.Body.(type) {
@@ -73,6 +76,12 @@ func (*Machine) Admit(s *subjects.PlaylistState, call aggregate.Call, cmd *Comma
 			return false, err
 		}
 		return true, d.allKnown(body.Tracks)
+	case *subjects.JoinPlaylist:
+		if !d.needsFollowing() {
+			return false, nil
+		}
+		cmd.host = s.Playlist.Creator
+		return true, nil
 	default:
 		return false, nil
 	}

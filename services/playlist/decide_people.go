@@ -2,9 +2,16 @@ package playlist
 
 import "github.com/tuttihq/tutti/subjects"
 
-// join lets the sender in. Joining again changes nothing.
-func (d *decision) join() error {
-	if err := d.visible(); err != nil {
+// needsFollowing reports whether the sender may only be let in as a follower of the creator.
+func (d *decision) needsFollowing() bool {
+	return d.s.FollowersMaySee() && !d.s.CanSee(d.call.Principal)
+}
+
+// join lets the sender in. Joining again changes nothing. Who may only come in as a follower
+// is told the same as everybody else who may not see the playlist, unless they follow.
+func (d *decision) join(cmd *Command) error {
+	follower := d.needsFollowing() && cmd.follows
+	if err := d.visible(); err != nil && !follower {
 		return err
 	}
 	if err := d.person(subjects.VerbJoin); err != nil {
@@ -14,8 +21,15 @@ func (d *decision) join() error {
 	switch {
 	case d.s.IsMember(who):
 		return nil
+	case d.s.Deleted():
+		return subjects.Refuse(subjects.CodeClosed, "the playlist was deleted")
+	case follower && d.s.Withdrawn(who):
+		return subjects.Refuse(subjects.CodeNotInvited, "you were taken out: only an invitation lets you in again")
 	case len(d.s.Playlist.Members) >= subjects.MaxPlaylistMembers:
 		return subjects.Refuse(subjects.CodeFull, "a playlist has at most %d members", subjects.MaxPlaylistMembers)
+	}
+	if follower {
+		d.seal(who, &subjects.PlaylistAdmitted{User: who})
 	}
 	d.emit(&subjects.PlaylistJoined{User: who})
 	return nil
@@ -60,24 +74,26 @@ func (d *decision) invite(body *subjects.InviteUser) error {
 }
 
 // withdraw takes an invitation back. In a playlist that is not public the user goes with
-// it. Withdrawing what does not stand is nothing.
+// it, and so does one who was let in as a follower. Withdrawing what does not stand is nothing.
 func (d *decision) withdraw(body *subjects.WithdrawInvitation) error {
 	if err := d.own(subjects.VerbWithdraw); err != nil {
 		return err
 	}
 	user := body.User
-	if !d.s.Invited(user) {
+	inside := d.s.Playlist.Visibility != subjects.VisibilityPublic && d.s.IsMember(user)
+	if !d.s.Invited(user) && (!inside || user == d.s.Playlist.Creator) {
 		return nil
 	}
 	d.seal(user, &subjects.PlaylistUninvited{User: user})
-	if d.s.Playlist.Visibility != subjects.VisibilityPublic && d.s.IsMember(user) {
+	if inside {
 		d.emit(&subjects.PlaylistLeft{User: user, Reason: subjects.LeftUninvited})
 	}
 	return nil
 }
 
-// setVisibility shows or hides the playlist and says who edits it. When it ceases to be
-// public, whoever is in it uninvited goes.
+// setVisibility shows or hides the playlist and says who edits it. When it becomes narrower,
+// whoever is in it uninvited goes: of a public one's members nobody knows whether they follow
+// the creator, and who does comes back.
 func (d *decision) setVisibility(body *subjects.SetVisibility) error {
 	if err := d.own(subjects.VerbSetVisibility); err != nil {
 		return err
@@ -88,7 +104,7 @@ func (d *decision) setVisibility(body *subjects.SetVisibility) error {
 		return nil
 	}
 	d.emit(&subjects.VisibilityChanged{Visibility: body.Visibility, Options: options})
-	if body.Visibility == subjects.VisibilityPublic {
+	if body.Visibility == subjects.VisibilityPublic || body.Visibility == p.Visibility {
 		return nil
 	}
 	for _, user := range d.s.MemberIDs() {

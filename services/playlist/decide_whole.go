@@ -92,3 +92,20 @@ func (d *decision) export(body *subjects.ExportPlaylist) error {
 	d.seal(who, e)
 	return nil
 }
+
+// refused tells an exporter that the room's owner has refused what the export had sent. That
+// the playlist has sent it is known from the export alone: it names the room. Of what it does
+// not remember, nobody is told.
+func (d *decision) refused(body *subjects.CommandRefused) error {
+	if !d.call.System() {
+		return subjects.Refuse(subjects.CodeForbidden, "refused is the platform's")
+	}
+	if body.Service != subjects.ServiceRoom || !d.s.Exporting(body.Principal, body.ID) {
+		return nil
+	}
+	d.seal(body.Principal, &subjects.ExportFailed{
+		User: body.Principal, Room: body.ID, Part: body.Asked != subjects.VerbCreate,
+		Code: body.Code, Reason: body.Message,
+	})
+	return nil
+}

@@ -24,15 +24,16 @@ const (
 )
 
 // Follows tells who follows whom. It is asked once for the first page and each further one
-// of a list of somebody else's playlists.
+// of a list of somebody else's playlists, and when somebody joins a playlist for followers
+// who is neither in it nor invited.
 type Follows interface {
 	// Follows reports whether follower follows followed; both are user ids. An error has
-	// the list answered as unavailable.
+	// the list, or the joining, answered as unavailable.
 	Follows(ctx context.Context, follower, followed string) (bool, error)
 }
 
-// NoFollows is a Follows for as long as nobody can follow anybody: then VisibilityFollowers
-// shows a playlist to no more people than VisibilityPrivate.
+// NoFollows is a Follows where nobody can follow anybody: VisibilityFollowers then shows a
+// playlist to no more people than VisibilityPrivate.
 type NoFollows struct{}
 
 // Follows is false.

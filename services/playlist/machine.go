@@ -8,14 +8,20 @@ import (
 	"github.com/tuttihq/tutti/subjects"
 )
 
-// foldVersion is raised when a fold in package subjects is corrected.
-const foldVersion = 1
+// foldVersion is raised when a fold in package subjects is corrected. The chat service, which
+// reads snapshots of playlists, has it too.
+const foldVersion = 2
 
 // Command is a command as it is decided: its body, and what Prepare added.
 type Command struct {
 	Body subjects.PlaylistCommand
 
 	tracks []catalog.Result // for each track that the body names, in its order
+
+	// host is set where Admit wants to know whether the sender follows them; follows is the
+	// answer.
+	host    string
+	follows bool
 }
 
 // Out is an event that a decision lets happen.
@@ -29,7 +35,8 @@ type Fold struct{}
 type Machine struct {
 	Fold
 
-	tracks Catalog
+	tracks  Catalog
+	follows Follows
 }
 
 var (
@@ -37,9 +44,11 @@ var (
 	_ aggregate.Machine[*subjects.PlaylistState, *Command, subjects.PlaylistEvent] = (*Machine)(nil)
 )
 
-// New gives a machine that looks tracks up in a catalogue. It may be nil for a machine
-// that never prepares: one that checks a log, for example.
-func New(tracks Catalog) *Machine { return &Machine{tracks: tracks} }
+// New gives a machine that looks tracks up in a catalogue and asks who follows whom. Both may
+// be nil for a machine that never prepares: one that checks a log, for example.
+func New(tracks Catalog, follows Follows) *Machine {
+	return &Machine{tracks: tracks, follows: follows}
+}
 
 // Service is subjects.ServicePlaylist.
 func (Fold) Service() string { return subjects.ServicePlaylist }

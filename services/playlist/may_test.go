@@ -51,7 +51,7 @@ func TestYou(t *testing.T) {
 }
 
 func TestPrepare(t *testing.T) {
-	m := New(shelf{})
+	m := New(shelf{}, NoFollows{})
 	gone, cancel := context.WithCancel(t.Context())
 	cancel()
 	cmd, err := m.DecodeCommand("add", []byte(`{"tracks":["a"]}`))
@@ -63,7 +63,7 @@ func TestPrepare(t *testing.T) {
 	if _, err := m.Prepare(gone, w.call("ana", "add"), cmd); !errors.Is(err, context.Canceled) {
 		t.Fatal(err)
 	}
-	if _, err := New(silent{}).Prepare(t.Context(), w.call("ana", "add"), cmd); err == nil || subjects.CodeOf(err) != subjects.CodeInternal {
+	if _, err := New(silent{}, NoFollows{}).Prepare(t.Context(), w.call("ana", "add"), cmd); err == nil || subjects.CodeOf(err) != subjects.CodeInternal {
 		t.Fatalf("a catalogue that answers for none: %v", err)
 	}
 	if _, err := m.Decide(w.s, w.call("ana", "add"), cmd); subjects.CodeOf(err) != subjects.CodeTrackUnavailable {

@@ -23,8 +23,16 @@ type Catalog interface {
 // waits for the answer.
 const lookupWait = 6 * time.Second
 
-// Prepare looks up the tracks that a command names.
-func (m *Machine) Prepare(ctx context.Context, _ aggregate.Call, cmd *Command) (*Command, error) {
+// Prepare looks up the tracks that a command names, and whether somebody who may only come in
+// as a follower is one.
+func (m *Machine) Prepare(ctx context.Context, call aggregate.Call, cmd *Command) (*Command, error) {
+	if cmd.host != "" {
+		follows, err := m.follows.Follows(ctx, call.Principal, cmd.host)
+		if err != nil {
+			return nil, fmt.Errorf("playlist: whether the sender follows the creator: %w", err)
+		}
+		return &Command{Body: cmd.Body, follows: follows}, nil
+	}
 	var refs []subjects.TrackRef
 	switch body := cmd.Body.(type) {
 	case *subjects.CreatePlaylist:

@@ -89,6 +89,9 @@ func (h *history) step() {
 	someone := rapid.SampledFrom(append(slices.Clone(people[:4]), hidden...)).Draw(t, "whom")
 	w.now += rapid.Int64Range(0, 1000).Draw(t, "ms")
 	verbs := append(subjects.PlaylistVerbs(), "add", "add", "move", "move", "move", "move", "join", "join")
+	if name := rapid.SampledFrom(people[:4]).Draw(t, "fan"); rapid.IntRange(0, 4).Draw(t, "turns") == 0 {
+		w.fans[name] = !w.fans[name]
+	}
 	switch verb := rapid.SampledFrom(verbs).Draw(t, "verb"); verb {
 	case "add", "remove":
 		_ = h.try(who, verb, tracks(h.songs()...))
@@ -104,11 +107,65 @@ func (h *history) step() {
 		if rapid.IntRange(0, 9).Draw(t, "really") == 0 {
 			_ = h.try(who, verb, body{})
 		}
+	case "join":
+		h.join(who)
+	case "refused":
+		h.refused(who)
 	case "create":
 		_ = h.try(who, verb, body{"name": "again"})
 	default:
 		_ = h.try(who, verb, body{})
 	}
+}
+
+// join is taken if and only if the playlist shows itself to the sender, who was not taken out
+// of it.
+func (h *history) join(who string) {
+	s := h.w.s
+	follows := s.FollowersMaySee() && h.w.fans[who]
+	may := who != "sys" && !s.Deleted() && (s.CanSee(user(who)) || follows && !s.Withdrawn(user(who)))
+	told := s.FollowerYou(user(who))
+	if !follows {
+		told = s.You(user(who))
+	}
+	if err := h.try(who, "join", body{}); may != (err == nil) {
+		h.t.Fatalf("%s, who may join: %v, joins a %s playlist: %v", who, may, s.Playlist.Visibility, err)
+	} else if code := subjects.CodeOf(err); code != "" && who != "sys" && code != told.CannotEdit {
+		h.t.Fatalf("%s is told %q and answered %v", who, told.CannotEdit, err)
+	}
+}
+
+// refused is told to whose export it was, and to nobody else.
+func (h *history) refused(who string) {
+	b := subjects.CommandRefused{
+		Command: subjects.DeriveID(subjects.PrefixCommand, dawn, "create"), Service: subjects.ServiceRoom, ID: roomOf(h.w),
+		Asked:     rapid.SampledFrom([]string{subjects.VerbCreate, subjects.VerbSuggest}).Draw(h.t, "asked"),
+		Principal: user(rapid.SampledFrom(people[:4]).Draw(h.t, "whose")), Code: subjects.CodeNoSuchTrack, Message: "no",
+	}
+	known, before := h.w.s.Exporting(b.Principal, b.ID), len(h.w.log)
+	if err := h.try(who, "refused", b); (err == nil) != (who == "sys") {
+		h.t.Fatalf("%s: %v", who, err)
+	}
+	if told := len(h.w.log) > before; told != (known && who == "sys") {
+		h.t.Fatalf("told: %v, of an export that is known: %v", told, known)
+	}
+	if known && who == "sys" && h.w.s.Exporting(b.Principal, b.ID) == (b.Asked == subjects.VerbCreate) {
+		h.t.Fatalf("after %s was refused the export is remembered wrongly", b.Asked)
+	}
+}
+
+// roomOf gives the room of the last export in the log, one that was never exported if there
+// is none.
+func roomOf(w *world) string {
+	for i := len(w.log) - 1; i >= 0; i-- {
+		for _, s := range w.log[i].Sealed {
+			var e subjects.PlaylistExported
+			if s.Type == subjects.EventPlaylistExported && json.Unmarshal(s.Body, &e) == nil {
+				return e.Room
+			}
+		}
+	}
+	return subjects.DeriveID(subjects.PrefixRoom, dawn, "none")
 }
 
 // move is taken if and only if the list says so and the sender may.
@@ -149,7 +206,8 @@ func (h *history) sealed() {
 			}
 		}
 		for _, e := range c.Public.Events {
-			if strings.HasPrefix(e.Type, "invitation.") || e.Type == subjects.EventTracksRefused || e.Type == subjects.EventPlaylistExported {
+			if strings.HasPrefix(e.Type, "invitation.") || e.Type == subjects.EventTracksRefused || e.Type == subjects.EventPlaylistExported ||
+				e.Type == subjects.EventPlaylistAdmitted || e.Type == subjects.EventExportFailed {
 				h.t.Fatalf("%s is public", e.Type)
 			}
 		}

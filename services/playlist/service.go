@@ -67,7 +67,7 @@ func Start(ctx context.Context, d Deps) (*Service, error) {
 	}
 	opt := d.Options
 	opt.Log = d.Log
-	host, err := aggregate.StartHost(ctx, d.Bus, New(d.Tracks), d.Replica, opt)
+	host, err := aggregate.StartHost(ctx, d.Bus, New(d.Tracks, d.Follows), d.Replica, opt)
 	if err != nil {
 		return nil, err
 	}

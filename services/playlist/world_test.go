@@ -76,10 +76,31 @@ type world struct {
 	doc  []byte // the public document as a client has it, by patches alone
 	log  []subjects.Commit
 	sent int
+
+	fans     map[string]bool // by name, of whoever made the playlist
+	deaf     error           // if set, nobody can say who follows whom
+	admitted map[string]bool // by id, as the log tells: let in as followers and not gone
+}
+
+// Follows implements Follows.
+func (w *world) Follows(_ context.Context, follower, followed string) (bool, error) {
+	if followed != w.s.Playlist.Creator {
+		return false, fmt.Errorf("asked about %s", followed)
+	}
+	for name := range w.fans {
+		if user(name) == follower {
+			return w.fans[name], w.deaf
+		}
+	}
+	return false, w.deaf
 }
 
 func newWorld(t failer) *world {
-	w := &world{t: t, m: New(shelf{}), id: subjects.DeriveID(subjects.PrefixPlaylist, dawn, "playlist"), now: dawn.UnixMilli()}
+	w := &world{
+		t: t, id: subjects.DeriveID(subjects.PrefixPlaylist, dawn, "playlist"), now: dawn.UnixMilli(),
+		fans: map[string]bool{}, admitted: map[string]bool{},
+	}
+	w.m = New(shelf{}, w)
 	w.s = w.m.New(w.id)
 	return w
 }
@@ -141,6 +162,12 @@ func (w *world) commit(call aggregate.Call, outs []Out) {
 			w.t.Fatalf("event: %v", err)
 		}
 		e := subjects.Event{Type: w.m.EventType(o.Event), By: call.Principal, At: call.At, Cmd: call.Command, Body: body}
+		switch e := o.Event.(type) {
+		case *subjects.PlaylistAdmitted:
+			w.admitted[e.User] = true
+		case *subjects.PlaylistLeft:
+			delete(w.admitted, e.User)
+		}
 		if o.To == nil {
 			c.Public.Events, c.Order = append(c.Public.Events, e), c.Order+"p"
 		} else {
@@ -196,11 +223,15 @@ func (w *world) check() {
 		w.t.Fatalf("the creator is not in it")
 	}
 	for _, id := range s.MemberIDs() {
-		if p.Visibility != subjects.VisibilityPublic && id != p.Creator && !s.Invited(id) {
-			w.t.Fatalf("%s is in a %s playlist and not invited", id, p.Visibility)
+		if p.Visibility != subjects.VisibilityPublic && id != p.Creator && !s.Invited(id) &&
+			(p.Visibility != subjects.VisibilityFollowers || !w.admitted[id]) {
+			w.t.Fatalf("%s is in a %s playlist and was not let in", id, p.Visibility)
+		}
+		if !s.CanSee(id) {
+			w.t.Fatalf("%s is in it and cannot see it", id)
 		}
 	}
-	if p.Options.OnlyInvitedEdit && p.Visibility != subjects.VisibilityPublic {
+	if p.Options.OnlyInvitedEdit && p.Visibility == subjects.VisibilityPrivate {
 		w.t.Fatalf("only the invited edit a %s playlist", p.Visibility)
 	}
 }

@@ -11,7 +11,7 @@ import (
 )
 
 // consumer is the durable's name; replicas share it.
-const consumer = "profile-accounts"
+const consumer = "profile-nicknames"
 
 func (s *Service) subscribe(ctx context.Context) (*bus.Subscription, error) {
 	return s.bus.Consume(ctx, bus.ConsumerSpec{
@@ -21,8 +21,8 @@ func (s *Service) subscribe(ctx context.Context) (*bus.Subscription, error) {
 	})
 }
 
-// follow creates profiles until ctx ends. It opens the consumer again when it is lost.
-func (s *Service) follow(ctx context.Context, sub *bus.Subscription) {
+// listen keeps profiles up with accounts until ctx ends. It opens the consumer again when it is lost.
+func (s *Service) listen(ctx context.Context, sub *bus.Subscription) {
 	wait := s.cfg.RetryMin
 	for {
 		if sub == nil {
@@ -66,7 +66,7 @@ func (s *Service) follow(ctx context.Context, sub *bus.Subscription) {
 // this replica's successor.
 func (s *Service) take(ctx context.Context, m *bus.Message) bool {
 	for wait := s.cfg.RetryMin; ; wait = min(2*wait, s.cfg.RetryMax) {
-		err := s.create(ctx, m.Entry)
+		err := s.carry(ctx, m.Entry)
 		if err == nil {
 			if err := m.Ack(); err != nil {
 				s.log.Warn("account message not acknowledged; it will come again", "err", err)
@@ -76,7 +76,7 @@ func (s *Service) take(ctx context.Context, m *bus.Message) bool {
 		if ctx.Err() != nil {
 			return false
 		}
-		s.log.Warn("profile not created yet", "subject", m.Subject, "retry", wait, "err", err)
+		s.log.Warn("account not carried over yet", "subject", m.Subject, "retry", wait, "err", err)
 		if err := m.InProgress(); err != nil { // at worst another replica takes it too
 			s.log.Debug("message not kept", "err", err)
 		}
@@ -86,10 +86,10 @@ func (s *Service) take(ctx context.Context, m *bus.Message) bool {
 	}
 }
 
-// create inserts the profile of one account message. It returns nil when the message is
-// done: the profile is there, or there is none to make, or the message went to the dead
-// letters.
-func (s *Service) create(ctx context.Context, e bus.Entry) error {
+// carry brings the profile of one account message to be, or its nickname up to date. It
+// returns nil when the message is done: the profile is there and no older than the message,
+// or there is none to make, or the message went to the dead letters.
+func (s *Service) carry(ctx context.Context, e bus.Entry) error {
 	doc, err := bus.DecodeState(e.Subject, e.Data)
 	if err != nil {
 		return s.bury(ctx, e, err)
@@ -97,20 +97,56 @@ func (s *Service) create(ctx context.Context, e bus.Entry) error {
 	if doc.Deleted {
 		return nil // an account that is gone keeps its profile until that is deleted too
 	}
-	p, err := fromAccount(doc.ID, doc.Body)
+	a, err := readAccount(doc.ID, doc.Body)
 	if err != nil {
 		return s.bury(ctx, e, err)
+	}
+	p, err := document{CreatedAt: a.CreatedAt}.named(a, doc.Version.Rev).stored(a.ID, first)
+	if err != nil {
+		return err
 	}
 	err = s.store.Insert(ctx, table, p)
 	switch {
 	case err == nil:
 		s.log.Info("profile created", "user", p.ID)
 		return nil
-	case errors.Is(err, store.ErrExists), errors.Is(err, store.ErrStale): // created before, maybe deleted since
+	case errors.Is(err, store.ErrExists):
+		return s.rename(ctx, a, doc.Version.Rev)
+	case errors.Is(err, store.ErrStale): // deleted since
 		return nil
 	case errors.Is(err, store.ErrInvalid):
 		return s.bury(ctx, e, err)
 	default:
+		return err
+	}
+}
+
+// rename gives a profile the nickname that its account has at a version, unless it has that
+// of a later one: messages may come again and overtake each other. The version is noted
+// also where the nickname stays, or one that came late would seem to be news.
+func (s *Service) rename(ctx context.Context, a subjects.Account, rev uint64) error {
+	for {
+		d, version, err := s.read(ctx, a.ID)
+		if errors.Is(err, store.ErrNotFound) {
+			return nil // deleted
+		}
+		if err != nil {
+			return err
+		}
+		if d.Account >= rev {
+			return nil
+		}
+		doc, err := d.named(a, rev).stored(a.ID, version.Next())
+		if err != nil {
+			return err
+		}
+		err = s.store.Put(ctx, table, doc)
+		if errors.Is(err, store.ErrStale) {
+			continue // each lost round is somebody else's change
+		}
+		if err == nil && d.Nickname != a.Nickname {
+			s.log.Info("profile renamed", "user", a.ID)
+		}
 		return err
 	}
 }

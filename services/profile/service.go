@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"github.com/tuttihq/tutti/services/internal/bus"
+	"github.com/tuttihq/tutti/services/internal/projection"
 	"github.com/tuttihq/tutti/services/internal/store"
 	"github.com/tuttihq/tutti/subjects"
 )
@@ -46,6 +47,8 @@ type Service struct {
 	bus   *bus.Bus
 	store store.Store
 	log   *slog.Logger
+	// counts remembers large numbers of followers for a moment.
+	counts counts
 
 	stopServing func()
 	cancel      context.CancelFunc
@@ -68,6 +71,14 @@ func Start(ctx context.Context, d Deps) (*Service, error) {
 		subjects.ProfileGet:    endpoint(s, s.get),
 		subjects.ProfileBatch:  endpoint(s, s.batch),
 		subjects.ProfileUpdate: endpoint(s, s.update),
+
+		subjects.ProfilePerson:    endpoint(s, s.person),
+		subjects.ProfileSearch:    endpoint(s, s.search),
+		subjects.ProfileFollowers: endpoint(s, s.followers),
+		subjects.ProfileFollowing: endpoint(s, s.following),
+		subjects.ProfileFollow:    endpoint(s, s.follow),
+		subjects.ProfileUnfollow:  endpoint(s, s.unfollow),
+		subjects.ProfileFollows:   endpoint(s, s.follows),
 	})
 	if err != nil {
 		sub.Stop()
@@ -75,7 +86,8 @@ func Start(ctx context.Context, d Deps) (*Service, error) {
 	}
 	work, cancel := context.WithCancel(context.Background())
 	s.cancel = cancel
-	s.background.Go(func() { s.follow(work, sub) })
+	s.background.Go(func() { s.listen(work, sub) })
+	s.background.Go(func() { s.publishFollows(work) })
 	return s, nil
 }
 
@@ -87,6 +99,17 @@ func (s *Service) Stop() {
 		s.stopServing()
 		s.background.Wait()
 	})
+}
+
+// publishFollows keeps the STATE stream at who follows whom, until ctx ends. What ends it
+// before is a defect of the deployment: it is logged, and requests are answered still.
+func (s *Service) publishFollows(ctx context.Context) {
+	err := projection.Publish(ctx, s.bus, s.store, projection.Publication{
+		Table: tableFollows, Public: PublicFollow, Owner: subjects.SplitFollowID, Log: s.log,
+	})
+	if err != nil {
+		s.log.Error("documents are not published any more", "table", tableFollows, "err", err)
+	}
 }
 
 // endpoint serves f, with its errors sorted.

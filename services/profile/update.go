@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/url"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -69,7 +70,21 @@ func changeOf(req subjects.ProfileUpdateRequest) (func(document) document, error
 			return nil, err
 		}
 	}
+	for _, v := range []struct {
+		field string
+		to    *subjects.Visibility
+	}{{"relations", req.Relations}, {"heard", req.Heard}} {
+		if v.to != nil && !slices.Contains(subjects.Visibilities(), *v.to) {
+			return nil, subjects.RefuseField(v.field, "this is public, followers or private")
+		}
+	}
 	return func(d document) document {
+		if req.Relations != nil && *req.Relations != d.relations() {
+			d.Relations = *req.Relations
+		}
+		if req.Heard != nil && *req.Heard != d.heard() {
+			d.Heard = *req.Heard
+		}
 		if req.Bio != nil {
 			d.Bio = bio
 		}

@@ -189,7 +189,7 @@ func TestAPrivateRoomIsHiddenOnEverySocket(t *testing.T) {
 	snap := inside.ask(subjects.ClientFrame{Type: subjects.FrameSub, Channel: room}, subjects.FrameSnap)
 	equal(t, "what the invited reads", snap.Hash, ann.see(id).Hash)
 	bob.do(id, "join", nil)
-	inside.await(0, subjects.FrameYou, func(f subjects.ServerFrame) bool { return f.You.Member })
+	inside.await(0, subjects.FrameYou, func(f subjects.ServerFrame) bool { return youSays(t, f).Member })
 
 	// Put out, he hears nothing more.
 	ann.do(id, "kick", body{"user": bob.id})

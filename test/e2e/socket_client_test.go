@@ -164,3 +164,12 @@ func TestSocketsOutliveTheirTokens(t *testing.T) {
 		t.Error(fault)
 	}
 }
+
+// youSays reads what a room says about the user.
+func youSays(t *testing.T, f subjects.ServerFrame) (you subjects.You) {
+	t.Helper()
+	if err := json.Unmarshal(f.You, &you); err != nil {
+		t.Fatalf("%v in %s", err, f.You)
+	}
+	return you
+}

@@ -1,17 +1,17 @@
 import { Client } from "../tutti.js";
 import { Emitter } from "../tutti/emitter.js";
 import { signIn } from "./auth.js";
-import { h, icon, text } from "./dom.js";
+import { h, icon, set, text } from "./dom.js";
 import { avatar, copy } from "./face.js";
-import { lobbyView } from "./lobby.js";
+import { Invitations } from "./invitations.js";
 import { Names } from "./names.js";
 import { Player } from "./player.js";
-import { roomView } from "./room.js";
+import { find, routes } from "./routes.js";
 import { themeButton } from "./theme.js";
-import { toast } from "./toast.js";
 import { Voice } from "./voice.js";
 
-/** @typedef {import("../tutti/live.js").LiveQuery<import("../tutti/types.js").RoomInvite>} Invitations */
+/** @typedef {import("../tutti/types.js").PlaylistPerson} PlaylistPerson */
+/** @typedef {import("../tutti/types.js").RoomInvite} RoomInvite */
 /** @typedef {{element: HTMLElement, leave: () => void}} View */
 
 /** What a connection's state is called to people. */
@@ -21,35 +21,61 @@ const linkStates = { idle: "Not connected", connecting: "Connecting…", live: "
  * The page around the views: who is signed in, how the connection is, which view the address
  * names.
  *
- * @extends {Emitter<{invitations: null}>}
+ * Events: invitations (to rooms), playlists (one's own, and invitations to others').
+ *
+ * @extends {Emitter<{invitations: null, playlists: null}>}
  */
 export class App extends Emitter {
   client = new Client();
   names = new Names(this.client);
   player = new Player(/** @type {HTMLAudioElement} */ (document.getElementById("audio")), this.client.clock);
   voice = new Voice();
-  /** @type {Invitations | null} of who is signed in */
-  invitations = null;
   /** @type {import("../tutti/room.js").Room | null} the room that is looked at */
   room = null;
+  /** @type {import("../tutti/playlist.js").Playlist | null} the playlist that is looked at */
+  playlist = null;
   /** @type {View | null} */
   #view = null;
   #main = /** @type {HTMLElement} */ (document.getElementById("main"));
   #link = h("button", { type: "button", class: "link-state", "data-test": "connection", onclick: () => this.client.hurry() }, h("span"));
   #who = h("div", { class: "menu-holder" });
   #closeMenu = () => {};
-  /** @type {Set<string> | null} invitations told of already; null until the first list */
-  #told = null;
-  /** @type {Map<string, () => void>} takes away what tells of an invitation; as many as there are */
-  #toldIn = new Map();
+  /** The address that is shown. */
+  #at = "";
+  /** @type {Invitations<RoomInvite>} */
+  #rooms = new Invitations(this.client, {
+    follow: () => this.client.invitations(),
+    news: () => true,
+    message: (invite) => `You are invited to ${invite.name}.`,
+    href: (invite) => `#/room/${invite.room}`,
+  }, () => this.emit("invitations", null));
+  /** @type {Invitations<PlaylistPerson>} */
+  #playlists = new Invitations(this.client, {
+    follow: () => this.client.myPlaylists(),
+    news: (person) => person.invited && !person.inside,
+    message: (person) => `You are invited to the playlist ${person.name}.`,
+    href: (person) => `#/playlist/${person.playlist}`,
+  }, () => this.emit("playlists", null));
+
+  /** The invitations to rooms of who is signed in, and their private rooms; null for a guest. */
+  get invitations() {
+    return this.#rooms.list;
+  }
+
+  /** The playlists that who is signed in is in or invited to; null for a guest. */
+  get playlists() {
+    return this.#playlists.list;
+  }
 
   start() {
     /** @type {HTMLElement} */ (document.getElementById("bar-end")).append(this.#link, themeButton(), this.#who);
     this.client.on("status", () => this.#showLink());
-    this.client.on("user", () => { this.#showUser(); this.#followInvitations(); });
+    this.client.on("user", () => { this.#showUser(); this.#rooms.restart(); this.#playlists.restart(); });
+    this.client.on("renamed", () => this.#showUser());
     this.#showLink();
     this.#showUser();
-    this.#followInvitations();
+    this.#rooms.restart();
+    this.#playlists.restart();
     this.client.connect();
     document.addEventListener("pointerdown", ({ target }) => {
       if (!this.#who.contains(/** @type {Node} */ (target))) this.#closeMenu();
@@ -64,20 +90,29 @@ export class App extends Emitter {
   }
 
   #go() {
-    const [, name = "", id = ""] = location.hash.split("/");
-    const room = name === "room" && /^room_[0-9A-Z]{26}$/.test(id) ? id : "";
-    if (!room && location.hash !== "" && location.hash !== "#/") {
-      history.replaceState(null, "", this.room ? `#/room/${this.room.id}` : "#/");
+    let found = find(location.hash === "" ? "#/" : location.hash);
+    if (!found) {
+      // What is no view's address leaves the one that is shown.
+      const [, name] = location.hash.split("/");
+      history.replaceState(null, "", this.#at || "#/");
       if (name === "sign-in" || name === "register") signIn(this.client, { register: name === "register" });
-      if (this.#view) return; // an address that names no view changes none
+      if (this.#view) return;
+      found = find("#/") ?? { route: /** @type {import("./routes.js").Route} */ (routes[0]), id: "" };
     }
-    if (this.#view && room === (this.room?.id ?? "")) return;
+    const { route, id } = found;
+    const at = `#/${route.name}${id && `/${id}`}`;
+    if (this.#view && at === this.#at) return;
     const first = this.#view === null;
     this.#view?.leave();
     this.room = null;
+    this.playlist = null;
+    this.#at = at;
     document.title = "Tutti";
-    this.#view = room ? roomView(this, room) : lobbyView(this);
-    document.documentElement.dataset.view = room ? "room" : "lobby";
+    this.#view = route.view(this, id);
+    document.documentElement.dataset.view = route.name || "lobby";
+    for (const link of document.querySelectorAll("[data-place]")) {
+      set(link, "aria-current", /** @type {HTMLElement} */ (link).dataset.place === route.place ? "page" : null);
+    }
     this.#main.replaceChildren(this.#view.element);
     if (!first) {
       scrollTo(0, 0);
@@ -125,48 +160,5 @@ export class App extends Emitter {
       button.focus();
     };
     this.#closeMenu = () => toggle(false);
-  }
-
-  #followInvitations() {
-    if (this.invitations) this.client.release(this.invitations);
-    this.invitations = null;
-    this.#told = null;
-    for (const close of this.#toldIn.values()) close();
-    this.#toldIn.clear();
-    if (this.client.user) {
-      const followed = this.client.invitations();
-      this.invitations = followed;
-      followed.on("change", () => {
-        if (followed !== this.invitations) return;
-        this.#tellInvitations(followed);
-        this.emit("invitations", null);
-      });
-    }
-    this.emit("invitations", null);
-  }
-
-  /** @param {Invitations} followed */
-  #tellInvitations(followed) {
-    const before = this.#told;
-    this.#told = new Set(followed.docs.keys());
-    for (const [id, close] of this.#toldIn) {
-      if (followed.docs.has(id)) continue;
-      close(); // it was taken back
-      this.#toldIn.delete(id);
-    }
-    if (!before) return;
-    for (const [id, invite] of followed.docs) {
-      if (before.has(id)) continue;
-      // A room of one's own comes here as well, a moment before or after the page goes there.
-      setTimeout(() => {
-        if (this.room?.id === invite.room || followed !== this.invitations || !followed.docs.has(id)) return;
-        this.#toldIn.set(id, this.#invited(invite));
-      }, 1_000);
-    }
-  }
-
-  /** @param {import("../tutti/types.js").RoomInvite} invite */
-  #invited(invite) {
-    return toast(`You are invited to ${invite.name}.`, { action: { label: "Look", run: () => { location.hash = `#/room/${invite.room}`; } } });
   }
 }

@@ -19,8 +19,7 @@ export async function openRoom(client) {
   const access = choice("Who can come", "access", [["open", "Everyone"], ["private", "The invited"]]);
   const mode = choice("Who sounds", "mode", [["broadcast", "Every device"], ["direct", "Only mine"]]);
   const score = field("Votes a track needs", { name: "minimumScore", type: "number", min: 1, max: 10000, value: 1, inputmode: "numeric", "data-test": "minimum-score" }, "Alone, 1 will do. In company, 2 or more make it a vote.");
-  const tiles = h("div", { class: "tiles", role: "group", "aria-label": "First tracks" });
-  const chosen = () => [...tiles.querySelectorAll("input:checked")].map((i) => /** @type {HTMLInputElement} */ (i).value);
+  const first = firstTracks(client);
   ask({
     title: "Open a room",
     lead: "Pick a few tracks to begin with. From then on the votes decide.",
@@ -30,7 +29,7 @@ export async function openRoom(client) {
       name.field,
       h("div", { class: "row" }, access.field, mode.field),
       h("div", { class: "row" }, score.field),
-      h("div", { class: "field" }, h("span", {}, "First tracks"), tiles),
+      first.field,
     ],
     submit: "Open the room",
     run: async () => {
@@ -39,12 +38,22 @@ export async function openRoom(client) {
       const minimumScore = Number(score.input.value);
       if (!Number.isInteger(minimumScore) || minimumScore < 1) throw new Refusal("invalid", "a track needs 1 vote or more", { field: "minimumScore" });
       const room = await client.createRoom({
-        kind: "vote", name: title, open: access.value() === "open", mode: mode.value(), minimumScore, tracks: chosen(),
+        kind: "vote", name: title, open: access.value() === "open", mode: mode.value(), minimumScore, tracks: first.chosen(),
       });
       if (other && !other.own) toast(`You left ${other.name} for your own room.`);
       location.hash = `#/room/${room}`;
     },
   });
+}
+
+/**
+ * A choice of tracks to begin with.
+ *
+ * @param {import("../tutti/client.js").Client} client
+ * @returns {{field: HTMLElement, chosen: () => string[]}}
+ */
+export function firstTracks(client) {
+  const tiles = h("div", { class: "tiles", role: "group", "aria-label": "First tracks" });
   client.http.tracks("", 24).then((tracks) => {
     tiles.append(...tracks.map((track) => h("label", { class: "tile" },
       h("img", { src: track.artworkUrl, alt: "", loading: "lazy" }),
@@ -52,7 +61,11 @@ export async function openRoom(client) {
       h("span", { class: "hint" }, duration(track.durationMs)),
       h("input", { type: "checkbox", value: track.id, "aria-label": `${track.title} by ${track.artist}`, "data-test": "first-track" }),
       h("span", { class: "tick" }, icon("check")))));
-  }, () => tiles.append(h("p", { class: "hint" }, "The tracks could not be listed. You can suggest some once the room is open.")));
+  }, () => tiles.append(h("p", { class: "hint" }, "The tracks could not be listed. You can find some later.")));
+  return {
+    field: h("div", { class: "field" }, h("span", {}, "First tracks"), tiles),
+    chosen: () => [...tiles.querySelectorAll("input:checked")].map((i) => /** @type {HTMLInputElement} */ (i).value),
+  };
 }
 
 /**

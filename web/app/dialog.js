@@ -89,11 +89,12 @@ export function field(label, attributes, hint) {
  *
  * @param {string} label
  * @param {string} name
- * @param {[value: string, text: string][]} choices the first is chosen
+ * @param {[value: string, text: string][]} choices
+ * @param {string} [chosen] a value; the first is chosen without one
  * @returns {{field: HTMLElement, value: () => string, on: (listener: () => void) => void}}
  */
-export function choice(label, name, choices) {
-  const radios = choices.map(([value], i) => h("input", { type: "radio", name, value, checked: i === 0 }));
+export function choice(label, name, choices, chosen = choices[0]?.[0]) {
+  const radios = choices.map(([value]) => h("input", { type: "radio", name, value, checked: value === chosen }));
   const group = h("div", { class: "tabs", role: "radiogroup", "aria-label": label },
     ...choices.map(([, text], i) => h("label", {}, /** @type {HTMLElement} */ (radios[i]), text)));
   return {

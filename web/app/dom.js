@@ -68,6 +68,19 @@ const drawings = {
   more: { solid: "M5 10.300a1.700 1.700 0 1 0 0 3.400 1.700 1.700 0 0 0 0-3.400zM12 10.300a1.700 1.700 0 1 0 0 3.400 1.700 1.700 0 0 0 0-3.400zM19 10.300a1.700 1.700 0 1 0 0 3.400 1.700 1.700 0 0 0 0-3.400z" },
   door: { line: "M14 4H6v16h8M11 12h10M17.500 8.500L21 12l-3.500 3.500" },
   send: { line: "M4 12l16-8-6 16-3-6.500z" },
+  chat: { line: "M4 5h16v11H10l-4.500 4v-4H4z" },
+  down: { line: "M12 5v14M6 13l6 6 6-6" },
+  clock: { line: "M12 3.500a8.500 8.500 0 1 0 0 17 8.500 8.500 0 0 0 0-17zM12 7.500V12l3 2" },
+  gear: { line: "M4 7h8M16 7h4M14 4.500v5M4 17h4M12 17h8M10 14.500v5" },
+  undo: { line: "M8.500 5L4 9.500 8.500 14M4 9.500h10a5.500 5.500 0 0 1 0 11h-3" },
+  shuffle: { line: "M3.500 7H7c4 0 6 10 10 10h3.500M3.500 17H7c1.500 0 2.700-1.300 3.700-3M13.500 9.500C14.500 8 15.700 7 17 7h3.500M18 4.500L20.500 7 18 9.500M18 14.500l2.500 2.500-2.500 2.500" },
+  loop: { line: "M5 12V10a4 4 0 0 1 4-4h10M16 3l3 3-3 3M19 12v2a4 4 0 0 1-4 4H5M8 21l-3-3 3-3" },
+  poll: { line: "M5 20V11M12 20V4M19 20v-6" },
+  edit: { line: "M4.500 19.500l1-4L16 5l3 3L8.500 18.500z" },
+  grip: { solid: "M9 4.500a1.600 1.600 0 1 0 0 3.200 1.600 1.600 0 0 0 0-3.200zM15 4.500a1.600 1.600 0 1 0 0 3.200 1.600 1.600 0 0 0 0-3.200zM9 10.400a1.600 1.600 0 1 0 0 3.200 1.600 1.600 0 0 0 0-3.200zM15 10.400a1.600 1.600 0 1 0 0 3.200 1.600 1.600 0 0 0 0-3.200zM9 16.300a1.600 1.600 0 1 0 0 3.200 1.600 1.600 0 0 0 0-3.200zM15 16.300a1.600 1.600 0 1 0 0 3.200 1.600 1.600 0 0 0 0-3.200z" },
+  note: { line: "M9 18V6l10-2v11.500M9 18a2.500 2.500 0 1 1-5 0 2.500 2.500 0 0 1 5 0zM19 15.500a2.500 2.500 0 1 1-5 0 2.500 2.500 0 0 1 5 0z" },
+  export: { line: "M12 15V4M7.500 8.500L12 4l4.500 4.500M5 14v6h14v-6" },
+  eye: { line: "M2.500 12S6 5.500 12 5.500 21.500 12 21.500 12 18 18.500 12 18.500 2.500 12 2.500 12zM12 9.200a2.800 2.800 0 1 0 0 5.600 2.800 2.800 0 0 0 0-5.600z" },
   trash: { line: "M5 7h14M10 7V4.500h4V7M7 7l1 13h8l1-13" },
 };
 
@@ -132,11 +145,39 @@ export function rest() {
   })());
 }
 
-const calm = matchMedia("(prefers-reduced-motion: reduce)");
+/** Whether the reader prefers less motion. */
+export const calm = matchMedia("(prefers-reduced-motion: reduce)");
+
+/** The rows that are moving. @type {WeakMap<HTMLElement, Animation>} */
+const moving = new WeakMap();
+
+/**
+ * Has rows seem to move from where they were to where they are.
+ *
+ * @param {Map<string, {element: HTMLElement}>} rows
+ * @param {Map<string, number>} before where they were, also while they were moving
+ */
+function showMoves(rows, before) {
+  for (const { element } of rows.values()) moving.get(element)?.cancel();
+  const after = [...rows].map(([key, { element }]) => ({ element, from: before.get(key), to: element.getBoundingClientRect().top }));
+  for (const { element, from, to } of after) {
+    if (from === undefined) appear(element);
+    else if (Math.abs(from - to) > 1 && element.dataset.held === undefined) {
+      moving.set(element, element.animate([{ transform: `translateY(${from - to}px)` }, { transform: "none" }], { duration: 380, easing: "cubic-bezier(0.2, 0.8, 0.2, 1)" }));
+    }
+  }
+}
+
+/** @param {HTMLElement} element */
+function appear(element) {
+  element.animate([{ opacity: 0, transform: "scale(0.97)" }, {}], { duration: 240, easing: "ease-out" });
+}
 
 /**
  * A list whose rows are kept by key: a row that stays is changed in place, and one that moves
- * is seen moving, unless the reader prefers less motion.
+ * is seen moving, unless the reader prefers less motion. The row that holds the focus, or is
+ * held (data-held), stays in the page while the others are put around it; one that is held is
+ * not seen moving.
  *
  * @template Item
  * @template {{element: HTMLElement, update: (item: Item, index: number) => void}} Row
@@ -155,6 +196,8 @@ export function keyed(list, keyOf, make) {
       for (const [key, row] of rows) before.set(key, row.element.getBoundingClientRect().top);
     }
     const focused = /** @type {HTMLElement | null} */ (document.activeElement);
+    const within = [...rows].findIndex(([, row]) => focused && row.element.contains(focused));
+    const [lost] = [...rows.keys()].slice(within, within + 1);
     /** @type {Map<string, Row>} */
     const next = new Map();
     items.forEach((item, index) => {
@@ -162,11 +205,17 @@ export function keyed(list, keyOf, make) {
       const row = rows.get(key) ?? make(item);
       next.set(key, row);
       row.update(item, index);
-      if (list.children[index] !== row.element) list.insertBefore(row.element, list.children[index] ?? null);
     });
-    const within = [...rows].findIndex(([, row]) => focused && row.element.contains(focused));
-    const [lost] = [...rows.keys()].slice(within, within + 1);
     for (const [key, row] of rows) if (!next.has(key)) row.element.remove();
+    const all = [...next.values()].map((row) => row.element);
+    const there = all.filter((element) => element.parentNode === list);
+    const fixed = there.find((element) => element.dataset.held !== undefined) ?? there.find((element) => element.contains(focused));
+    let at = list.firstElementChild;
+    for (const element of all) {
+      if (element === fixed) at = element.nextElementSibling;
+      else if (element === at) at = at.nextElementSibling;
+      else list.insertBefore(element, at);
+    }
     if (within >= 0 && lost !== undefined && !next.has(lost)) {
       // The row that had the focus is gone: the one in its place takes it, or the list.
       const row = [...next.values()][Math.min(within, next.size - 1)]?.element;
@@ -178,17 +227,7 @@ export function keyed(list, keyOf, make) {
       }
     }
     if (focused && focused !== document.activeElement && list.contains(focused)) focused.focus({ preventScroll: true });
-    for (const [key, row] of next) {
-      const from = before.get(key);
-      if (from === undefined) {
-        if (rows.size > 0 && !calm.matches) row.element.animate([{ opacity: 0, transform: "scale(0.97)" }, {}], { duration: 240, easing: "ease-out" });
-        continue;
-      }
-      const moved = from - row.element.getBoundingClientRect().top;
-      if (Math.abs(moved) > 1) {
-        row.element.animate([{ transform: `translateY(${moved}px)` }, { transform: "none" }], { duration: 380, easing: "cubic-bezier(0.2, 0.8, 0.2, 1)" });
-      }
-    }
+    if (before.size > 0) showMoves(next, before);
     rows = next;
   };
 }

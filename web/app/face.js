@@ -5,12 +5,27 @@ import { toast } from "./toast.js";
 /**
  * @param {string} id
  * @param {string} name
- * @returns {HTMLElement} a coloured letter
+ * @param {string} [picture] its address; without one, or while it cannot be shown, a coloured letter
+ * @returns {HTMLElement}
  */
-export function avatar(id, name) {
+export function avatar(id, name, picture = "") {
   const out = h("span", { class: "avatar", "aria-hidden": "true" }, [...name][0] ?? "·");
   out.style.setProperty("--hue", String(hue(id)));
+  if (picture) {
+    const img = h("img", { src: picture, alt: "", loading: "lazy", referrerpolicy: "no-referrer", onerror: () => img.remove() });
+    out.append(img);
+  }
   return out;
+}
+
+/**
+ * Where a person's page is.
+ *
+ * @param {string} id a user id
+ * @returns {string} an address in this page
+ */
+export function personHref(id) {
+  return `#/user/${id}`;
 }
 
 /**

@@ -9,6 +9,17 @@ export function duration(ms) {
 }
 
 /**
+ * @param {number} ms
+ * @returns {string} as one says how long something is: 42 min, 2 h 5 min
+ */
+export function longTime(ms) {
+  const all = Math.max(0, Math.round(ms / 60_000));
+  if (all < 1) return ms > 0 ? "under 1 min" : "0 min";
+  const [hours, minutes] = [Math.floor(all / 60), all % 60];
+  return [hours && `${hours} h`, (minutes || !hours) && `${minutes} min`].filter(Boolean).join(" ");
+}
+
+/**
  * @param {number} n
  * @param {string} one
  * @param {string} [many]
@@ -16,6 +27,20 @@ export function duration(ms) {
  */
 export function count(n, one, many = `${one}s`) {
   return `${n.toLocaleString("en")} ${n === 1 ? one : many}`;
+}
+
+/**
+ * @param {number} at
+ * @param {number} now
+ * @returns {string} how long ago, as a person says it; from a week on, the day
+ */
+export function ago(at, now) {
+  const minutes = Math.floor(Math.max(0, now - at) / 60_000);
+  if (minutes < 1) return "just now";
+  if (minutes < 60) return `${minutes} min ago`;
+  if (minutes < 24 * 60) return `${Math.floor(minutes / 60)} h ago`;
+  if (minutes < 7 * 24 * 60) return count(Math.floor(minutes / (24 * 60)), "day") + " ago";
+  return new Date(at).toLocaleDateString("en-GB", { day: "numeric", month: "short", year: "numeric" });
 }
 
 /**

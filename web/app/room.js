@@ -1,4 +1,5 @@
 import { signIn } from "./auth.js";
+import { chatPanel } from "./chat.js";
 import { ask } from "./dialog.js";
 import { h, icon, rest, set, text } from "./dom.js";
 import { copy } from "./face.js";
@@ -60,10 +61,11 @@ export function roomView(app, id) {
   const queue = queueList(stage);
   const suggest = suggestBox(stage);
   const roster = people(stage);
+  const chat = chatPanel(app, id, { what: "room", join: enter });
 
   const body = h("div", { class: "room-grid" },
     h("div", { class: "room-main" }, now.element, queue.element),
-    h("div", { class: "room-side" }, suggest.element, roster.element));
+    h("div", { class: "room-side" }, suggest.element, roster.element), chat.element);
   // On a narrow screen the columns lie under each other: what is suggested comes before what
   // waits, in the page as well, for who walks through it by keyboard.
   const narrow = matchMedia("(max-width: 900px)");
@@ -235,6 +237,7 @@ export function roomView(app, id) {
       roster.end();
       now.end();
       suggest.end();
+      chat.leave();
       app.voice.want(null);
       player.play(null, false);
       client.release(room);

@@ -7,23 +7,54 @@ const SHOWN = 8;
 const PAUSE_MS = 150;
 
 /**
- * Where tracks are suggested: words search the catalogue, an address is taken as it is. A
- * combobox as the ARIA practices describe one: the focus stays in the field, arrows choose.
+ * Where tracks are suggested to a room.
  *
  * @param {import("./room.js").Stage} stage
  */
 export function suggestBox({ app, room, act }) {
+  const box = trackBox({
+    app, title: "Suggest a track", verb: "suggest", none: "Everything here is queued already.",
+    has: (id) => Object.hasOwn(room.state?.queue ?? {}, id) || id === room.state?.current?.id,
+    take: async (ref, name) => {
+      const done = await act("suggest", { tracks: [ref] });
+      if (done) toast(`${name} is suggested, with your vote.`);
+      return done;
+    },
+  });
+  return {
+    element: box.element,
+    draw() {
+      const may = (room.you?.member ?? false) && room.may("suggest");
+      box.element.hidden = room.state?.phase !== "open";
+      box.allow(may, may ? "A suggestion counts as your vote." : app.client.user ? "Join the room to suggest tracks." : "Sign in to suggest tracks.");
+    },
+    end: box.end,
+  };
+}
+
+/**
+ * Where tracks are found: words search the catalogue, an address is taken as it is. A combobox
+ * as the ARIA practices describe one: the focus stays in the field, arrows choose.
+ *
+ * @param {object} options
+ * @param {import("./app.js").App} options.app
+ * @param {string} options.title
+ * @param {string} options.verb what happens to a track, for example "suggest"
+ * @param {string} options.none what is said when every track is there already
+ * @param {(id: string) => boolean} options.has whether a track is there already
+ * @param {(ref: string, title: string) => Promise<boolean>} options.take
+ */
+export function trackBox({ app, title, verb, none, has, take }) {
   const finder = new Finder(async (query) => {
     const tracks = await app.client.http.tracks(query, 50);
-    const { queue = {}, current } = room.state ?? {};
-    return tracks.filter((t) => !Object.hasOwn(queue, t.id) && t.id !== current?.id).slice(0, SHOWN);
+    return tracks.filter((t) => !has(t.id)).slice(0, SHOWN);
   });
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   let timer;
 
   const input = h("input", {
     class: "input", type: "text", role: "combobox", placeholder: "Search, or paste a link", autocomplete: "off", spellcheck: "false",
-    "aria-label": "Suggest a track", "aria-expanded": "false", "aria-controls": "suggestions", "aria-autocomplete": "list", "data-test": "suggest",
+    "aria-label": title, "aria-expanded": "false", "aria-controls": "suggestions", "aria-autocomplete": "list", "data-test": "suggest",
     oninput: () => {
       finder.forget(); // nothing of the old words can be taken for the new ones
       for (const option of list.querySelectorAll("[aria-selected=true]")) set(option, "aria-selected", "false");
@@ -35,7 +66,7 @@ export function suggestBox({ app, room, act }) {
     onkeydown: (/** @type {KeyboardEvent} */ event) => keys(event),
     onblur: () => setTimeout(() => { if (!box.contains(document.activeElement)) show(false); }, 120),
   });
-  const send = h("button", { class: "button primary round", "aria-label": "Suggest", "data-test": "suggest-send" }, icon("plus"));
+  const send = h("button", { class: "button primary round", "aria-label": title, "data-test": "suggest-send" }, icon("plus"));
   const list = h("ul", { class: "suggestions", id: "suggestions", role: "listbox", "aria-label": "Tracks", hidden: true, "data-test": "suggestions" });
   const box = h("form", {
     class: "suggest-box",
@@ -43,7 +74,7 @@ export function suggestBox({ app, room, act }) {
   }, h("div", { class: "search" }, icon("search"), input), send, list);
   const hint = h("p", { class: "hint" });
   const element = h("section", { class: "panel", "aria-labelledby": "suggest-title" },
-    h("div", { class: "panel-head" }, h("h2", { id: "suggest-title" }, "Suggest a track")), box, hint);
+    h("div", { class: "panel-head" }, h("h2", { id: "suggest-title" }, title)), box, hint);
 
   const words = () => input.value.trim();
 
@@ -52,7 +83,7 @@ export function suggestBox({ app, room, act }) {
     const query = words();
     if (isReference(query)) {
       finder.forget();
-      drawList(/^http/i.test(query) ? "Press Enter to suggest this link." : "Press Enter to suggest this track.");
+      drawList(/^http/i.test(query) ? `Press Enter to ${verb} this link.` : `Press Enter to ${verb} this track.`);
       return;
     }
     if (await finder.look(query) && document.activeElement === input) drawFound(query);
@@ -61,7 +92,7 @@ export function suggestBox({ app, room, act }) {
   /** @param {string} query */
   function drawFound(query) {
     if (finder.failed) drawList("The catalogue cannot be reached right now.");
-    else drawList(finder.found.length ? "" : query ? "Nothing of that name. Paste a link instead." : "Everything here is queued already.");
+    else drawList(finder.found.length ? "" : query ? "Nothing of that name. Paste a link instead." : none);
   }
 
   /** @param {string} message */
@@ -126,27 +157,27 @@ export function suggestBox({ app, room, act }) {
 
   /**
    * @param {string} ref
-   * @param {string} title
+   * @param {string} name
    */
-  async function suggest(ref, title) {
+  async function suggest(ref, name) {
     input.value = "";
     finder.forget();
     show(false);
     set(box, "aria-busy", true);
-    const done = await act("suggest", { tracks: [ref] });
+    const done = await take(ref, name);
     set(box, "aria-busy", null);
-    if (done) toast(`${title} is suggested, with your vote.`);
-    else if (/^https?:/i.test(ref) && !input.value) input.value = ref; // to be mended
+    if (!done && /^https?:/i.test(ref) && !input.value) input.value = ref; // to be mended
   }
 
   return {
     element,
-    draw() {
-      const { state, you } = room;
-      const may = (you?.member ?? false) && room.may("suggest");
-      element.hidden = state?.phase !== "open";
+    /**
+     * @param {boolean} may whether tracks may be taken now
+     * @param {string} why what is said about that
+     */
+    allow(may, why) {
       input.disabled = send.disabled = !may;
-      text(hint, may ? "A suggestion counts as your vote." : app.client.user ? "Join the room to suggest tracks." : "Sign in to suggest tracks.");
+      text(hint, why);
     },
     end: () => clearTimeout(timer),
   };

@@ -134,7 +134,7 @@ test("ids are made by the server's clock, and kept when the socket breaks", asyn
   await world.pass();
   assert.deepEqual(world.socket.of("cmd"), [first]);
   world.socket.say({ type: "ok", id: first.id, channel, epoch: 1, rev: 8, at: 9 });
-  assert.deepEqual(await voted, { id: first.id, epoch: 1, rev: 8, at: 9, room: "" });
+  assert.deepEqual(await voted, { id: first.id, epoch: 1, rev: 8, at: 9, room: "", playlist: "" });
   const again = world.socket.of("cmd")[1];
   assert.equal(again.body.track, "demo:b");
   assert.notEqual(again.id, first.id);

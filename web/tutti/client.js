@@ -1,3 +1,4 @@
+import { Chat } from "./chat.js";
 import { Clock } from "./clock.js";
 import { Connection } from "./connection.js";
 import { Emitter } from "./emitter.js";
@@ -6,10 +7,13 @@ import { Http } from "./http.js";
 import { LiveQuery } from "./live.js";
 import { newId } from "./ids.js";
 import { Outbox } from "./outbox.js";
+import { Playlist } from "./playlist.js";
 import { Queries } from "./queries.js";
 import { Room } from "./room.js";
+import { Users } from "./users.js";
 
 /** @typedef {import("./types.js").Account} Account */
+/** @typedef {import("./types.js").PlaylistPerson} PlaylistPerson */
 /** @typedef {import("./types.js").RoomInvite} RoomInvite */
 /** @typedef {import("./types.js").RoomSummary} RoomSummary */
 /** @typedef {import("./types.js").ServerFrame} ServerFrame */
@@ -25,18 +29,23 @@ import { Room } from "./room.js";
  *     room.on("change", () => draw(room.state, room.you));
  *     await room.command("vote", {track: "demo:aurora"});
  *
- * Events: status (the connection's), user (who is signed in; null for a guest).
+ * Events: status (the connection's), user (who is signed in; null for a guest), renamed (who is
+ * signed in has another nickname now).
  *
- * @extends {Emitter<{status: Status, user: Account | null}>}
+ * @extends {Emitter<{status: Status, user: Account | null, renamed: Account}>}
  */
 export class Client extends Emitter {
   clock;
   http;
+  /** The profiles of users, by id and live; of(id) begins to follow one. */
+  users;
   #connection;
   #outbox;
   #queries;
   /** @type {Map<string, Held>} what is followed, by channel */
   #followed = new Map();
+  /** The revision of this user's own profile that was read last. */
+  #ownRev = 0;
   #stop = new AbortController();
 
   /**
@@ -53,7 +62,10 @@ export class Client extends Emitter {
     const send = (frame) => this.#connection.send(frame);
     this.#outbox = new Outbox(send, this.clock);
     this.#queries = new Queries(send);
+    this.users = new Users(send);
+    this.#followed.set(this.users.channel, { follow: this.users, holders: 1 });
 
+    if (this.user) this.users.want([this.user.id]);
     this.#connection.on("status", (status) => this.emit("status", status));
     this.#connection.on("welcome", () => {
       for (const { follow } of this.#followed.values()) follow.ask();
@@ -67,6 +79,8 @@ export class Client extends Emitter {
     });
     this.#connection.on("frame", (frame) => this.#receive(frame));
     this.http.session.on("change", (user) => this.#changedUser(user));
+    this.http.session.on("renamed", (user) => this.emit("renamed", user));
+    this.users.on("change", () => this.#readOwn());
     const { signal } = this.#stop;
     globalThis.addEventListener?.("online", () => this.#connection.hurry(), { signal });
     globalThis.addEventListener?.("offline", () => this.#connection.doubt(), { signal });
@@ -104,6 +118,7 @@ export class Client extends Emitter {
   /** Ends everything. */
   close() {
     this.#stop.abort();
+    for (const { follow } of this.#followed.values()) follow.lost();
     this.#connection.stop();
     this.#outbox.clear(new Refusal("closed", "The client was closed."));
   }
@@ -130,7 +145,27 @@ export class Client extends Emitter {
    * @returns {Room}
    */
   room(id) {
-    return this.#hold(`room.${id}`, (channel, send) => new Room(channel.slice("room.".length), send, (...args) => this.#outbox.submit(...args), this.clock));
+    return this.#hold(`room.${id}`, (_, send) => new Room(id, send, this.#submit, this.clock));
+  }
+
+  /**
+   * Follows a playlist. To be released.
+   *
+   * @param {string} id
+   * @returns {Playlist}
+   */
+  playlist(id) {
+    return this.#hold(`playlist.${id}`, (_, send) => new Playlist(id, send, this.#submit));
+  }
+
+  /**
+   * Follows the chat of a room or a playlist. To be released.
+   *
+   * @param {string} id the room's or playlist's
+   * @returns {Chat}
+   */
+  chat(id) {
+    return this.#hold(`chat.${id}`, (_, send) => new Chat(id, send, this.#submit, (query, body) => this.query(query, body)));
   }
 
   /**
@@ -153,7 +188,17 @@ export class Client extends Emitter {
   }
 
   /**
-   * Stops following what room, lobby or invitations gave, when its last holder is gone.
+   * Follows which playlists this user is in or invited to, by playlist id. To be released.
+   *
+   * @returns {LiveQuery<PlaylistPerson>}
+   */
+  myPlaylists() {
+    return this.#hold("playlists", (channel, send) => new LiveQuery(channel, send));
+  }
+
+  /**
+   * Stops following what room, playlist, chat, lobby, invitations or myPlaylists gave, when its
+   * last holder is gone.
    *
    * @param {import("./follow.js").Follow<any>} follow
    */
@@ -176,9 +221,19 @@ export class Client extends Emitter {
   }
 
   /**
-   * @param {"rooms" | "members" | "tracks" | "users"} query
-   * @param {object} body
-   * @returns {Promise<any>}
+   * Begins a playlist.
+   *
+   * @param {{name: string, visibility?: string, onlyInvitedEdit?: boolean, tracks?: string[]}} options
+   * @returns {Promise<string>} the playlist's id
+   */
+  async createPlaylist(options) {
+    return (await this.#outbox.submit("playlists", "create", options)).playlist;
+  }
+
+  /**
+   * @param {import("./queries.js").Query} query
+   * @param {object} body the parameters of the HTTP path of that query
+   * @returns {Promise<any>} what that path answers; rejects with a Refusal
    */
   query(query, body) {
     return this.#queries.ask(query, body);
@@ -215,8 +270,23 @@ export class Client extends Emitter {
     this.#followed.get(channel)?.follow.receive(frame);
   }
 
+  /** @type {import("./aggregate.js").Submit} */
+  #submit = (channel, verb, body) => this.#outbox.submit(channel, verb, body);
+
+  /** A nickname that was changed on another device shows here as well. */
+  #readOwn() {
+    const me = this.user;
+    const profile = me && this.users.known(me.id);
+    if (profile && profile.rev > this.#ownRev) {
+      this.#ownRev = profile.rev;
+      this.http.session.rename(profile.nickname);
+    }
+  }
+
   /** @param {Account | null} user */
   #changedUser(user) {
+    this.#ownRev = 0;
+    if (user) this.users.want([user.id]);
     this.#outbox.clear(new Refusal("unauthenticated", "Somebody else is signed in now."));
     for (const { follow } of this.#followed.values()) {
       follow.forget();

@@ -88,7 +88,7 @@ export class Follow extends Emitter {
   }
 
   /** The sub was answered. */
-  answered() {
+  settled() {
     this.#sent = false;
     this.#attempt = 0;
     this.reason = null;

@@ -3,9 +3,20 @@ import { Session } from "./session.js";
 
 /** @typedef {import("./types.js").Account} Account */
 /** @typedef {import("./types.js").Grant} Grant */
+/** @typedef {import("./types.js").ChatHistoryPage} ChatHistoryPage */
+/** @typedef {import("./types.js").Person} Person */
+/** @typedef {import("./types.js").PlaylistSummary} PlaylistSummary */
 /** @typedef {import("./types.js").Profile} Profile */
 /** @typedef {import("./types.js").RoomSummary} RoomSummary */
 /** @typedef {import("./types.js").Track} Track */
+
+/** @typedef {{cursor?: string, limit?: number}} Page */
+/** @typedef {{profiles: Profile[], next?: string}} ProfilePage */
+/**
+ * @template State
+ * @template You
+ * @typedef {{epoch: number, rev: number, at: number, serverTime: number, hash: string, state: State, you?: You}} Read
+ */
 
 /** How often a request is made that is answered "again". */
 const ATTEMPTS = 4;
@@ -75,9 +86,142 @@ export class Http {
     return (await this.#asMe("GET", `/v1/users?${params({ ids: ids.join(",") })}`)).profiles;
   }
 
-  /** @returns {Promise<Profile>} */
+  /** @returns {Promise<Person>} */
   me() {
     return this.#asMe("GET", "/v1/me");
+  }
+
+  /**
+   * @param {string} id
+   * @returns {Promise<Person>}
+   */
+  user(id) {
+    return this.#asMe("GET", `/v1/users/${encodeURIComponent(id)}`);
+  }
+
+  /**
+   * @param {{prefix: string, limit?: number, cursor?: string}} options the beginning of the nickname,
+   *   one character or more
+   * @returns {Promise<ProfilePage>}
+   */
+  people(options) {
+    return this.#asMe("GET", `/v1/people?${params(options)}`);
+  }
+
+  /**
+   * @param {string} user
+   * @param {Page} [page]
+   * @returns {Promise<ProfilePage>} forbidden where the user keeps it to themselves
+   */
+  followers(user, page = {}) {
+    return this.#asMe("GET", `/v1/users/${encodeURIComponent(user)}/followers?${params(page)}`);
+  }
+
+  /**
+   * @param {string} user
+   * @param {Page} [page]
+   * @returns {Promise<ProfilePage>} forbidden where the user keeps it to themselves
+   */
+  following(user, page = {}) {
+    return this.#asMe("GET", `/v1/users/${encodeURIComponent(user)}/following?${params(page)}`);
+  }
+
+  /**
+   * Follows somebody; again is nothing.
+   *
+   * @param {string} user
+   * @returns {Promise<{follows: boolean}>}
+   */
+  follow(user) {
+    return this.#asMe("PUT", `/v1/users/${encodeURIComponent(user)}/follow`);
+  }
+
+  /**
+   * @param {string} user
+   * @returns {Promise<{follows: boolean}>}
+   */
+  unfollow(user) {
+    return this.#asMe("DELETE", `/v1/users/${encodeURIComponent(user)}/follow`);
+  }
+
+  /**
+   * Changes what whoever is signed in shows of themselves; what is left out stays.
+   *
+   * @param {{bio?: string, avatarUrl?: string, relations?: string, heard?: string, rev?: number}} change
+   *   rev is the revision it was made from: conflict if there is a newer one
+   * @returns {Promise<Profile>}
+   */
+  setProfile(change) {
+    return this.#asMe("PATCH", "/v1/me/profile", change);
+  }
+
+  /**
+   * @param {string} nickname
+   * @returns {Promise<{nickname: string}>} refused with invalid, nickname_taken or busy
+   */
+  async setNickname(nickname) {
+    const answer = await this.#asMe("PUT", "/v1/me/nickname", { nickname });
+    this.session.rename(answer.nickname);
+    return answer;
+  }
+
+  /**
+   * What somebody has heard, the newest first.
+   *
+   * @param {string} user
+   * @param {Page} [page]
+   * @returns {Promise<import("./types.js").HeardPage>} forbidden where the user keeps it to themselves
+   */
+  heard(user, page = {}) {
+    return this.#asMe("GET", `/v1/users/${encodeURIComponent(user)}/heard?${params(page)}`);
+  }
+
+  /**
+   * What a room has played, the newest first.
+   *
+   * @param {string} room
+   * @param {Page} [page]
+   * @returns {Promise<import("./types.js").PlaysPage>}
+   */
+  plays(room, page = {}) {
+    return this.#asMe("GET", `/v1/rooms/${encodeURIComponent(room)}/plays?${params(page)}`);
+  }
+
+  /**
+   * @param {{of?: "all" | "mine" | "user", user?: string, prefix?: string} & Page} [options]
+   * @returns {Promise<{playlists: PlaylistSummary[], next?: string}>}
+   */
+  playlists(options = {}) {
+    return this.#asMe("GET", `/v1/playlists?${params(options)}`);
+  }
+
+  /**
+   * The playlist as the server has it now.
+   *
+   * @param {string} id
+   * @returns {Promise<Read<import("./types.js").PlaylistState, import("./types.js").PlaylistYou>>}
+   */
+  playlist(id) {
+    return this.#asMe("GET", `/v1/playlists/${encodeURIComponent(id)}`);
+  }
+
+  /**
+   * The chat of a room or playlist as the server has it now.
+   *
+   * @param {string} id
+   * @returns {Promise<Read<import("./types.js").ChatState, import("./types.js").ChatYou>>}
+   */
+  chat(id) {
+    return this.#asMe("GET", `/v1/chats/${encodeURIComponent(id)}`);
+  }
+
+  /**
+   * @param {string} chat
+   * @param {{before?: string, after?: string, limit?: number}} [options]
+   * @returns {Promise<ChatHistoryPage>}
+   */
+  messages(chat, options = {}) {
+    return this.#asMe("GET", `/v1/chats/${encodeURIComponent(chat)}/messages?${params(options)}`);
   }
 
   /**
@@ -109,14 +253,15 @@ export class Http {
    *
    * @param {string} method
    * @param {string} path
+   * @param {object} [body]
    * @returns {Promise<any>}
    */
-  async #asMe(method, path) {
+  async #asMe(method, path, body) {
     try {
-      return await this.#send(method, path, undefined, await this.session.token());
+      return await this.#send(method, path, body, await this.session.token());
     } catch (err) {
       if (!(err instanceof Refusal) || err.code !== "unauthenticated" || !this.session.user) throw err;
-      return this.#send(method, path, undefined, await this.session.token({ force: true }));
+      return this.#send(method, path, body, await this.session.token({ force: true }));
     }
   }
 
@@ -132,9 +277,10 @@ export class Http {
       try {
         return await this.#once(method, path, body, token);
       } catch (err) {
-        // What changes something is repeated only if the server answered: without an answer it
-        // may have taken effect.
-        const again = err instanceof Refusal && err.retry && (method === "GET" || err.requestId !== "");
+        // What may not be done twice is repeated only if the server answered: without an answer
+        // it may have taken effect.
+        const harmless = method === "GET" || method === "PUT" || method === "DELETE";
+        const again = err instanceof Refusal && err.retry && (harmless || err.requestId !== "");
         if (!again || attempt >= ATTEMPTS || err.retryMs > LONGEST_PAUSE_MS) throw err;
         const pause = Math.max(err.retryMs, Math.random() * 250 * 2 ** attempt);
         await new Promise((resolve) => setTimeout(resolve, pause));

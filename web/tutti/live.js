@@ -51,7 +51,7 @@ export class LiveQuery extends Follow {
   take(frame) {
     if (frame.type === "docs") {
       this.docs = new Map(Object.entries(frame.docs ?? {}));
-      this.answered();
+      this.settled();
       this.emit("change", null);
     } else if (frame.type === "doc" && frame.docId && !this.asking) {
       if (frame.doc) this.docs.set(frame.docId, frame.doc);

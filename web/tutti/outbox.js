@@ -3,7 +3,7 @@ import { backoff } from "./backoff.js";
 import { newId } from "./ids.js";
 
 /** @typedef {import("./types.js").ServerFrame} ServerFrame */
-/** @typedef {{id: string, epoch: number, rev: number, at: number, room: string}} Answer */
+/** @typedef {{id: string, epoch: number, rev: number, at: number, room: string, playlist: string}} Answer */
 /**
  * @typedef {object} Waiting
  * @property {string} id "" until there is a server clock to make it by
@@ -123,7 +123,7 @@ export class Outbox {
       if (queue.length === 0) this.#queues.delete(channel);
       this.#size--;
       if (refusal) first.reject(refusal);
-      else first.resolve({ id: first.id, epoch: frame.epoch ?? 0, rev: frame.rev ?? 0, at: frame.at ?? 0, room: frame.room ?? "" });
+      else first.resolve({ id: first.id, epoch: frame.epoch ?? 0, rev: frame.rev ?? 0, at: frame.at ?? 0, room: frame.room ?? "", playlist: frame.playlist ?? "" });
       this.#advance(channel);
       return true;
     }

@@ -1,6 +1,10 @@
 import { Refusal } from "./errors.js";
 
 /** @typedef {import("./types.js").ServerFrame} ServerFrame */
+/**
+ * @typedef {"rooms" | "members" | "tracks" | "users" | "playlists" | "history" | "people" | "user" |
+ *   "followers" | "following" | "plays" | "heard"} Query
+ */
 /** @typedef {{frame: object, sent: boolean, timer: ReturnType<typeof setTimeout>, resolve: (result: any) => void, reject: (err: Refusal) => void}} Open */
 
 /** The most queries without an answer; a further one is refused as busy. */
@@ -21,7 +25,7 @@ export class Queries {
   }
 
   /**
-   * @param {"rooms" | "members" | "tracks" | "users"} query
+   * @param {Query} query
    * @param {object} body
    * @returns {Promise<any>} what the HTTP path of that query answers; rejects with a Refusal
    */

@@ -20,7 +20,10 @@ const ROTATIONS = 8;
  * under a lease in the vault where the browser has none (plain http on another machine). The
  * vault also tells what a token was exchanged for: storage may not show it to this tab yet.
  *
- * @extends {Emitter<{change: Account | null}>}
+ * Events: change (somebody else is signed in, or nobody), renamed (the same user has another
+ * nickname).
+ *
+ * @extends {Emitter<{change: Account | null, renamed: Account}>}
  */
 export class Session extends Emitter {
   #storage;
@@ -69,6 +72,16 @@ export class Session extends Emitter {
       expiresAt: Date.now() + grant.expires_in * 1000,
       user: grant.user,
     });
+  }
+
+  /**
+   * Whoever is signed in has another nickname.
+   *
+   * @param {string} nickname
+   */
+  rename(nickname) {
+    this.#adopt();
+    if (this.#saved && this.#saved.user.nickname !== nickname) this.#set({ ...this.#saved, user: { ...this.#saved.user, nickname } });
   }
 
   /** Forgets who was signed in, in every tab. */
@@ -140,18 +153,25 @@ export class Session extends Emitter {
 
   /** Takes over what another tab has written. */
   #adopt() {
-    const before = this.user?.id;
+    const before = this.user;
     this.#saved = this.#read();
-    if (this.user?.id !== before) this.emit("change", this.user);
+    this.#tell(before);
   }
 
   /** @param {Saved | null} saved */
   #set(saved) {
-    const before = this.user?.id;
+    const before = this.user;
     this.#saved = saved;
     if (saved) this.#storage.setItem(this.#key, JSON.stringify(saved));
     else this.#storage.removeItem(this.#key);
-    if (this.user?.id !== before) this.emit("change", this.user);
+    this.#tell(before);
+  }
+
+  /** @param {Account | null} before */
+  #tell(before) {
+    const { user } = this;
+    if (user?.id !== before?.id) this.emit("change", user);
+    else if (user && user.nickname !== before?.nickname) this.emit("renamed", user);
   }
 
   /** @returns {Saved | null} */

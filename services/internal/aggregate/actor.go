@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"slices"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/tuttihq/tutti/subjects"
@@ -66,6 +65,7 @@ type actor[S, C, E any] struct {
 	retired  bool
 	lastUse  time.Time
 	alarm    alarm
+	saver    saver
 
 	// The worker's own.
 	f         *Folded[S]
@@ -73,7 +73,6 @@ type actor[S, C, E any] struct {
 	fresh     bool  // f was loaded after the present batch had arrived
 	lost      place // where the log was when f was last dropped
 	scheduled int64 // the second for which a wake was last scheduled
-	saving    atomic.Bool
 	marks     subjects.Marks
 	buf       []byte
 }
@@ -137,14 +136,15 @@ func (a *actor[S, C, E]) start() {
 func (a *actor[S, C, E]) idleSince() (time.Time, bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return a.lastUse, !a.running && a.waiting == 0 && len(a.queue) == 0 && !a.alarm.owed
+	return a.lastUse, !a.running && a.waiting == 0 && len(a.queue) == 0 && !a.alarm.owed && !a.saver.saving
 }
 
-// retire ends the actor if it has nothing to do, and had nothing since before (if set).
+// retire ends the actor if it has nothing to do, and had nothing since before (if set). What
+// is being stored is stored before.
 func (a *actor[S, C, E]) retire(before time.Time) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.running || a.waiting > 0 || len(a.queue) > 0 {
+	if a.running || a.waiting > 0 || len(a.queue) > 0 || a.saver.saving {
 		return false
 	}
 	if !before.IsZero() && (a.alarm.owed || a.alarm.timer != nil || a.lastUse.After(before)) {
@@ -230,7 +230,7 @@ func (a *actor[S, C, E]) load(batch []*item[C]) error {
 			return err
 		}
 	}
-	if f.raised || f.sinceSnapshot >= a.e.opt.SnapshotEvery {
+	if f.raised || f.erased || f.sinceSnapshot >= a.e.opt.SnapshotEvery {
 		a.snapshot()
 	}
 	return nil

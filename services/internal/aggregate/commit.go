@@ -29,6 +29,7 @@ type draft[C any] struct {
 	verdicts []verdict[C]
 	seen     map[commandKey]int // index into verdicts
 	now      int64
+	erases   bool // see Eraser
 }
 
 // errPoison wraps a defect of the machine that showed in one command.
@@ -66,7 +67,8 @@ func (a *actor[S, C, E]) commit(batch []*item[C]) (rest []*item[C], err error) {
 		}
 		a.answer(v.it, v.answer)
 	}
-	if a.f.sinceSnapshot >= a.e.opt.SnapshotEvery {
+	a.f.erased = a.saver.missed.Swap(false) || a.f.erased || d.erases
+	if a.f.erased || a.f.sinceSnapshot >= a.e.opt.SnapshotEvery {
 		a.snapshot()
 	}
 	return rest, nil
@@ -254,6 +256,7 @@ func (a *actor[S, C, E]) judge(d *draft[C], it *item[C], here subjects.Answer, a
 			return fmt.Errorf("%w: fold %s: %w", errPoison, ev.Type, err)
 		}
 		d.bytes += len(body) + 128
+		d.erases = d.erases || erases(m, ev.Type)
 		if outs[i].To == nil {
 			d.commit.Public.Events = append(d.commit.Public.Events, ev)
 			d.order = append(d.order, 'p')
@@ -267,29 +270,4 @@ func (a *actor[S, C, E]) judge(d *draft[C], it *item[C], here subjects.Answer, a
 		accepted: true,
 	})
 	return nil
-}
-
-// snapshot stores the state beside the worker. A snapshot that cannot be stored is
-// missing and no more: the next wake folds a longer tail.
-// One is stored at a time; what is due meanwhile is made at a later commit. A state that
-// lacks events of a newer release is never stored: that release would take it for its own.
-func (a *actor[S, C, E]) snapshot() {
-	if a.f.Unknown != nil || !a.saving.CompareAndSwap(false, true) {
-		return
-	}
-	data, err := safely(func() ([]byte, error) { return encodeSnapshot(a.e.m, a.f) })
-	a.f.sinceSnapshot = 0
-	if err != nil {
-		a.saving.Store(false)
-		a.e.opt.Log.Error("snapshot not made", "service", a.e.m.Service(), a.e.m.Service(), a.id, "err", err)
-		return
-	}
-	a.e.wg.Go(func() {
-		defer a.saving.Store(false)
-		if err := a.e.j.SaveSnapshot(a.e.ctx, a.id, data); err != nil {
-			a.e.opt.Log.Warn("snapshot not stored", "service", a.e.m.Service(), a.e.m.Service(), a.id, "bytes", len(data), "err", err)
-			return
-		}
-		a.e.snapshots.Add(1)
-	})
 }

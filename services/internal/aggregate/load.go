@@ -31,6 +31,8 @@ type Folded[S any] struct {
 	memory *memory // nil for one who only looks
 	// sinceSnapshot counts the commits folded on top of the last snapshot.
 	sinceSnapshot int
+	// erased says that an event since then took away what that snapshot may hold; see Eraser.
+	erased bool
 	// raised says that the epoch is higher than the log's last commit says.
 	raised bool
 }
@@ -236,6 +238,7 @@ func applyEvents[S, E any](fold Fold[S, E], f *Folded[S], c *subjects.Commit) er
 		if err != nil {
 			return fmt.Errorf("%w: %s: revision %d, %s: %w", ErrBrokenLog, f.ID, c.Rev, e.Type, err)
 		}
+		f.erased = f.erased || erases(fold, e.Type)
 		return nil
 	})
 }

@@ -58,6 +58,21 @@ type Fold[S, E any] interface {
 	DecodeState(id string, data []byte) (S, error)
 }
 
+// Eraser is what a Fold is besides if some of its events take away what must not be kept. The
+// commit that holds one is followed by a snapshot at once, in place of the one before, which
+// still holds what is gone; so does loading an aggregate whose log holds one since its
+// snapshot. A snapshot that could not be stored is made again with the next commit.
+type Eraser interface {
+	// Erases reports whether events of a type take something away.
+	Erases(eventType string) bool
+}
+
+// erases reports whether an event takes away what must not be kept.
+func erases(fold any, eventType string) bool {
+	e, ok := fold.(Eraser)
+	return ok && e.Erases(eventType)
+}
+
 // Machine is what a service gives the kernel: how one kind of aggregate decides and
 // changes. C is a decoded command. All methods but Prepare are pure.
 type Machine[S, C, E any] interface {

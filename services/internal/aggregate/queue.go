@@ -157,8 +157,11 @@ func (q *queue) take(m *bus.Message) {
 	}
 	if q.askOnly != nil && q.askOnly(to.Verb) {
 		// Not even among the dead letters: what it carries is not to be kept.
-		q.reply(m, subjects.Answer{Refusal: subjects.Refuse(subjects.CodeInvalid, "%s is not taken from the queue: ask for it", to.Verb)})
-		q.ack(m)
+		a := subjects.Answer{Refusal: subjects.Refuse(subjects.CodeInvalid, "%s is not taken from the queue: ask for it", to.Verb)}
+		if q.tell(m, to, a) {
+			q.reply(m, a)
+			q.ack(m)
+		}
 		return
 	}
 	it := &queued{m: m, to: to, pause: queueRetryMin, again: m.Seq <= q.before || m.Delivered > 1}
@@ -215,6 +218,9 @@ func (q *queue) answered(it *queued, a subjects.Answer) {
 }
 
 func (q *queue) finish(it *queued, a subjects.Answer) {
+	if !q.tell(it.m, it.to, a) {
+		return // the next owner will see to it
+	}
 	if undecodable(a) {
 		q.bury(it.m, a)
 	} else {

@@ -16,6 +16,9 @@ import (
 type Send struct {
 	To   subjects.Command
 	Body []byte
+	// Refused has the aggregate whose event is the cause told (subjects.VerbRefused) if the
+	// command is refused for good.
+	Refused bool
 }
 
 // Cause is an event with its place, as a reaction sees it.
@@ -119,7 +122,11 @@ func (r Reaction) cause(ctx context.Context, b *bus.Bus, m *bus.Message, c Cause
 		for i := 0; err == nil && i < len(sends); i++ {
 			cmd := subjects.DeriveID(subjects.PrefixCommand, time.UnixMilli(c.Event.At),
 				r.Name, c.ID, fmt.Sprint(c.Epoch, c.Rev, n, i))
-			err = b.Send(ctx, sends[i].To, subjects.Envelope{ID: cmd, Body: sends[i].Body})
+			env := subjects.Envelope{ID: cmd, Body: sends[i].Body}
+			if sends[i].Refused {
+				env.Refused = &subjects.Origin{Service: r.Service, ID: c.ID}
+			}
+			err = b.Send(ctx, sends[i].To, env)
 		}
 		if err == nil {
 			return nil

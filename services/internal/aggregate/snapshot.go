@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"sync/atomic"
 )
 
 // Snapshot is what is stored of an aggregate so that a wake need not fold its whole log.
@@ -53,4 +54,67 @@ func decodeSnapshot[S, E any](fold Fold[S, E], id string, raw []byte) (Snapshot,
 		return s, nil, fmt.Errorf("aggregate: snapshot of %s: %w", id, err)
 	}
 	return s, &Folded[S]{ID: id, State: state, Epoch: s.Epoch, Rev: s.Rev, Seq: s.Seq, At: s.At, memory: mem}, nil
+}
+
+// saver is what an actor knows of the snapshots that are being stored: one at a time, and at
+// most one that waits, the newest. All but missed belongs to the actor's lock.
+type saver struct {
+	saving bool
+	next   *saved
+	missed atomic.Bool // one that an Eraser's event asked for was not stored
+}
+
+// saved is a snapshot on its way into the store.
+type saved struct {
+	data   []byte
+	erased bool
+}
+
+// snapshot stores the state beside the worker. A snapshot that cannot be stored is missing and
+// no more: the next wake folds a longer tail. Where one is being stored, what is due meanwhile
+// is made at a later commit, unless something was erased. A state that lacks events of a newer
+// release is never stored: that release would take it for its own.
+func (a *actor[S, C, E]) snapshot() {
+	erased := a.f.erased
+	if a.f.Unknown != nil || !erased && a.isSaving() {
+		return
+	}
+	data, err := safely(func() ([]byte, error) { return encodeSnapshot(a.e.m, a.f) })
+	a.f.sinceSnapshot, a.f.erased = 0, false
+	if err != nil {
+		a.e.opt.Log.Error("snapshot not made", "service", a.e.m.Service(), a.e.m.Service(), a.id, "err", err)
+		return
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if next := (&saved{data, erased}); a.saver.saving {
+		a.saver.next = next
+	} else {
+		a.saver.saving = true
+		a.e.wg.Go(func() { a.save(next) })
+	}
+}
+
+func (a *actor[S, C, E]) isSaving() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.saver.saving
+}
+
+// save stores a snapshot, and then the one that has come to wait for it.
+func (a *actor[S, C, E]) save(s *saved) {
+	for s != nil {
+		if err := a.e.j.SaveSnapshot(a.e.ctx, a.id, s.data); err == nil {
+			a.e.snapshots.Add(1)
+		} else {
+			a.e.opt.Log.Warn("snapshot not stored", "service", a.e.m.Service(), a.e.m.Service(), a.id, "bytes", len(s.data), "err", err)
+			if s.erased {
+				a.saver.missed.Store(true)
+			}
+		}
+		a.mu.Lock()
+		s, a.saver.next = a.saver.next, nil
+		a.saver.saving = s != nil
+		a.mu.Unlock()
+	}
 }

@@ -31,6 +31,37 @@ const watchPause = 500 * time.Millisecond
 // again, then changed with every live document there is, then ready. Documents that are
 // undecodable are passed over.
 func (b *Bus) Watch(ctx context.Context, table string, changed func(id string, body json.RawMessage), ready, again func()) error {
+	return b.watchDocuments(ctx, table, b.there, changed, ready, again)
+}
+
+// Hear calls changed with each document of a public table that comes, changes or goes (body
+// nil) from now on, in order, from one goroutine, until ctx ends; then it returns nil. It
+// calls begun when it has begun to hear: what is read after that lacks nothing that is not
+// heard. After the connection was lost it begins anew, and calls begun again: what changed
+// meanwhile was not heard. Documents that are undecodable are passed over.
+func (b *Bus) Hear(ctx context.Context, table string, changed func(id string, body json.RawMessage), begun func()) error {
+	return b.watchDocuments(ctx, table, b.toCome, changed, begun, func() {})
+}
+
+// start says from where on documents are delivered.
+type start func(context.Context) (jetstream.OrderedConsumerConfig, error)
+
+// there is from the last of every document on.
+func (*Bus) there(context.Context) (jetstream.OrderedConsumerConfig, error) {
+	return jetstream.OrderedConsumerConfig{DeliverPolicy: jetstream.DeliverLastPerSubjectPolicy}, nil
+}
+
+// toCome is from now on. It names the sequence rather than ask for what is new: a consumer
+// that is lost before it delivered anything begins again where it began.
+func (b *Bus) toCome(ctx context.Context) (jetstream.OrderedConsumerConfig, error) {
+	s, err := b.StreamState(ctx, subjects.StreamState)
+	if err != nil {
+		return jetstream.OrderedConsumerConfig{}, err
+	}
+	return jetstream.OrderedConsumerConfig{DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: s.LastSeq + 1}, nil
+}
+
+func (b *Bus) watchDocuments(ctx context.Context, table string, from start, changed func(string, json.RawMessage), ready, again func()) error {
 	lost := make(chan struct{}, 1)
 	remove := b.OnReconnect(func() {
 		select {
@@ -43,7 +74,7 @@ func (b *Bus) Watch(ctx context.Context, table string, changed func(id string, b
 		if !first {
 			again()
 		}
-		if err := b.watchOnce(ctx, lost, table, changed, ready); err != nil && ctx.Err() == nil {
+		if err := b.watchOnce(ctx, lost, table, from, changed, ready); err != nil && ctx.Err() == nil {
 			b.log.Warn("watching documents was interrupted; beginning again", "table", table, "err", err)
 			sleep(ctx, watchPause)
 		}
@@ -52,13 +83,15 @@ func (b *Bus) Watch(ctx context.Context, table string, changed func(id string, b
 }
 
 // watchOnce watches until ctx ends or the connection was lost.
-func (b *Bus) watchOnce(ctx context.Context, lost <-chan struct{}, table string, changed func(string, json.RawMessage), ready func()) error {
+func (b *Bus) watchOnce(ctx context.Context, lost <-chan struct{}, table string, from start, changed func(string, json.RawMessage), ready func()) error {
 	inner, cancel := context.WithCancel(ctx)
 	defer cancel()
-	c, err := b.js.OrderedConsumer(withDefault(inner), subjects.StreamState, jetstream.OrderedConsumerConfig{
-		FilterSubjects: []string{subjects.StateWildcard(table)},
-		DeliverPolicy:  jetstream.DeliverLastPerSubjectPolicy,
-	})
+	cfg, err := from(withDefault(inner))
+	if err != nil {
+		return fmt.Errorf("bus: watch: %w", err)
+	}
+	cfg.FilterSubjects = []string{subjects.StateWildcard(table)}
+	c, err := b.js.OrderedConsumer(withDefault(inner), subjects.StreamState, cfg)
 	if err != nil {
 		return fmt.Errorf("bus: watch: %w", classify(err))
 	}

@@ -1,63 +1,52 @@
 package tutti
 
 import (
+	"encoding/json"
 	"fmt"
 	"sync"
+	"time"
 
 	"github.com/tuttihq/tutti/subjects"
 )
 
-// RoomView is a room at a revision. It is shared by who asked for it: do not change it.
-type RoomView struct {
-	// Epoch and Rev name the last commit that is in it. Revisions of different epochs do not
-	// compare. A commit without a public part does not move Rev.
-	Epoch, Rev uint64
-	// At is the time of that commit, in Unix milliseconds of the server's clock.
-	At   int64
-	Room subjects.Room
-	// You is what the room says about the client's user; it may be a moment behind Rev. Nil
-	// for a guest, and until the server has said it.
-	You *subjects.You
-	// Hash is that of the canonical JSON of the public document; the server's is the same at
-	// the same revision.
-	Hash func() (string, error)
-}
-
-// Counts says what a followed room has seen, for tests and for the curious.
-type Counts struct {
-	Commits   uint64 // applied
-	Snapshots uint64 // taken
-	Resumed   uint64 // times it went on without a snapshot after a new socket
-	Repeats   uint64 // commits that were there already
-	Gaps      uint64 // commits that did not follow on what was there
-}
-
-// roomFeed folds a room and hands on what happens in it.
-type roomFeed struct {
-	id string
+// docFeed folds a room, a playlist or a chat and hands on what happens in it.
+type docFeed[D, Y, V any] struct {
+	kind *kind[D, Y, V]
 
 	mu         sync.Mutex
-	doc        document
+	doc        document[D]
 	known      bool // there is a document
 	syncing    bool // commits do not count until a snapshot, or the word that they follow
 	gapped     bool // a gap was met, and no commit was applied since
 	whole      bool // what is missing was not replayed: a snapshot is asked for
 	epoch, rev uint64
 	at         int64
-	you        *subjects.You
-	view       *RoomView // of now, if somebody asked since the last change
+	you        *Y
+	youRev     uint64 // the revision that it was said at
+	view       *V     // of now, if somebody asked since the last change
 	counts     Counts
 	news       chan struct{} // closed and replaced at each change
 	err        error         // why it is over
-	readers    map[*updates]struct{}
+	readers    map[*updates[V]]struct{}
+	asked      map[string]*asked // by command, who waits for its sealed event
+	typing     typing
 }
 
-func newRoomFeed(id string) *roomFeed {
-	return &roomFeed{id: id, syncing: true, news: make(chan struct{}), readers: map[*updates]struct{}{}}
+// asked is a command whose sealed event somebody waits for.
+type asked struct {
+	event string // its type
+	came  chan subjects.Event
+}
+
+func newDocFeed[D, Y, V any](k *kind[D, Y, V]) *docFeed[D, Y, V] {
+	return &docFeed[D, Y, V]{
+		kind: k, doc: document[D]{fold: k.fold}, syncing: true, news: make(chan struct{}),
+		readers: map[*updates[V]]struct{}{}, asked: map[string]*asked{}, typing: newTyping(),
+	}
 }
 
 // ask implements follower.
-func (r *roomFeed) ask(f *subjects.ClientFrame) {
+func (r *docFeed[D, Y, V]) ask(f *subjects.ClientFrame) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.syncing = true
@@ -67,7 +56,7 @@ func (r *roomFeed) ask(f *subjects.ClientFrame) {
 }
 
 // take implements follower.
-func (r *roomFeed) take(f *subjects.ServerFrame) (again bool, err error) {
+func (r *docFeed[D, Y, V]) take(f *subjects.ServerFrame) (again bool, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	switch f.Type {
@@ -85,16 +74,23 @@ func (r *roomFeed) take(f *subjects.ServerFrame) (again bool, err error) {
 	case subjects.FrameEvt:
 		again, err = r.commit(f)
 	case subjects.FrameSealed:
-		if !r.syncing {
-			r.hand(Update{Kind: SealedUpdate, Epoch: f.Epoch, Rev: f.Rev, At: f.At, Events: f.Events})
+		r.sealed(f)
+		return false, nil
+	case subjects.FrameLive:
+		if r.kind.signals && f.Kind == subjects.LiveTyping {
+			r.typing.heard(f.User, time.Now())
 		}
 		return false, nil
 	}
 	if err != nil || again {
 		return again, err
 	}
-	if f.You != nil {
-		r.you = f.You
+	if len(f.You) > 0 {
+		you := new(Y)
+		if err := json.Unmarshal(f.You, you); err != nil {
+			return false, fmt.Errorf("%w: what is said about the user: %w", ErrProtocol, err)
+		}
+		r.you, r.youRev = you, f.Rev
 	}
 	if r.known {
 		r.changed()
@@ -103,11 +99,11 @@ func (r *roomFeed) take(f *subjects.ServerFrame) (again bool, err error) {
 }
 
 // forget throws the document away: the next subscription asks for a snapshot.
-func (r *roomFeed) forget() {
+func (r *docFeed[D, Y, V]) forget() {
 	r.known, r.syncing, r.epoch, r.rev, r.view = false, true, 0, 0, nil
 }
 
-func (r *roomFeed) snapshot(f *subjects.ServerFrame) error {
+func (r *docFeed[D, Y, V]) snapshot(f *subjects.ServerFrame) error {
 	if r.known && f.Epoch == r.epoch && f.Rev < r.rev && f.Reason != subjects.SnapReplace {
 		// From an edge that is behind. What is here is newer and of the same log; the
 		// commits that follow will be repeats until they are not.
@@ -123,15 +119,16 @@ func (r *roomFeed) snapshot(f *subjects.ServerFrame) error {
 	}
 	r.known, r.syncing, r.gapped, r.whole = true, false, false, false
 	r.epoch, r.rev, r.at = f.Epoch, f.Rev, f.At
+	r.youRev = min(r.youRev, r.rev)
 	r.counts.Snapshots++
 	r.view = nil
 	if len(r.readers) > 0 {
-		r.hand(Update{Kind: SnapshotUpdate, Reason: f.Reason, Epoch: f.Epoch, Rev: f.Rev, At: f.At, View: r.now()})
+		r.hand(UpdateOf[V]{Kind: SnapshotUpdate, Reason: f.Reason, Epoch: f.Epoch, Rev: f.Rev, At: f.At, View: r.now()})
 	}
 	return nil
 }
 
-func (r *roomFeed) commit(f *subjects.ServerFrame) (again bool, err error) {
+func (r *docFeed[D, Y, V]) commit(f *subjects.ServerFrame) (again bool, err error) {
 	switch {
 	case r.syncing:
 		return false, nil // of a subscription that is over
@@ -152,39 +149,63 @@ func (r *roomFeed) commit(f *subjects.ServerFrame) (again bool, err error) {
 	prev := r.rev
 	r.rev, r.at, r.gapped = f.Rev, f.At, false
 	r.counts.Commits++
-	r.hand(Update{Kind: CommitUpdate, Epoch: f.Epoch, Prev: prev, Rev: f.Rev, At: f.At, Events: f.Public.Events, Patch: f.Public.Patch})
+	if r.kind.signals {
+		r.typing.spoke(f.Public.Events)
+	}
+	r.hand(UpdateOf[V]{Kind: CommitUpdate, Epoch: f.Epoch, Prev: prev, Rev: f.Rev, At: f.At, Events: f.Public.Events, Patch: f.Public.Patch})
 	return false, nil
 }
 
+// sealed takes events for the user alone. Who waits for one gets it whatever else is known.
+func (r *docFeed[D, Y, V]) sealed(f *subjects.ServerFrame) {
+	for _, e := range f.Events {
+		if a := r.asked[e.Cmd]; a != nil && a.event == e.Type {
+			select {
+			case a.came <- e:
+			default: // it came already
+			}
+		}
+	}
+	if r.syncing {
+		return
+	}
+	if r.kind.seal != nil && r.you != nil && f.Epoch == r.epoch && f.Rev > r.youRev {
+		r.you = r.kind.seal(r.doc.doc, r.you, f.Events)
+		r.changed()
+	}
+	r.hand(UpdateOf[V]{Kind: SealedUpdate, Epoch: f.Epoch, Rev: f.Rev, At: f.At, Events: f.Events})
+}
+
 // changed tells who waits. The caller holds the lock.
-func (r *roomFeed) changed() {
+func (r *docFeed[D, Y, V]) changed() {
 	r.view = nil
 	close(r.news)
 	r.news = make(chan struct{})
 }
 
 // now gives the view. The caller holds the lock, and there is a document.
-func (r *roomFeed) now() *RoomView {
+func (r *docFeed[D, Y, V]) now() *V {
 	if r.view == nil {
-		doc := document{room: r.doc.copy(), raw: r.doc.raw}
-		r.view = &RoomView{Epoch: r.epoch, Rev: r.rev, At: r.at, Room: doc.room, You: r.you, Hash: sync.OnceValues(doc.hash)}
+		doc := document[D]{doc: r.kind.keep(r.doc.doc), raw: r.doc.raw}
+		r.view = r.kind.view(Version{Epoch: r.epoch, Rev: r.rev, At: r.at, Hash: sync.OnceValues(doc.hash)}, doc.doc, r.you)
 	}
 	return r.view
 }
 
-func (r *roomFeed) hand(u Update) {
+func (r *docFeed[D, Y, V]) hand(u UpdateOf[V]) {
 	for reader := range r.readers {
 		reader.push(u)
 	}
 }
 
 // fail implements follower.
-func (r *roomFeed) fail(err error) {
+func (r *docFeed[D, Y, V]) fail(err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.err == nil {
 		r.err = err
 		r.changed()
+		r.typing.changed()
 		for reader := range r.readers {
 			reader.wake()
 		}

@@ -1,0 +1,323 @@
+package subjects
+
+import "slices"
+
+// QueueChange is a change of the queue that can still be taken back, as long as the queue
+// has not moved on (RoomState.CanUndo).
+type QueueChange struct {
+	// N counts the room's changes, from 1.
+	N    int64  `json:"n"`
+	Verb string `json:"verb"`
+	By   string `json:"by"`
+	At   int64  `json:"at"`
+	// Added are, of a suggest, the tracks that it queued, and Voted those that it voted for.
+	Added []AddedTrack `json:"added,omitempty"`
+	Voted []string     `json:"voted,omitempty"`
+	// Removed is what a remove took out. Its votes are kept aside under N.
+	Removed *QueueEntry `json:"removed,omitempty"`
+	// Before and After are the seqs that a shuffle dealt.
+	Before map[string]int64 `json:"before,omitempty"`
+	After  map[string]int64 `json:"after,omitempty"`
+	// Was and Became are the options around a setQueue.
+	Was    *QueueOptions `json:"was,omitempty"`
+	Became *QueueOptions `json:"became,omitempty"`
+
+	cmd string // to gather the events of one command; not known after a snapshot
+}
+
+// AddedTrack is a track that was queued, by which it is told from the same one queued again.
+type AddedTrack struct {
+	Track string `json:"track"`
+	At    int64  `json:"at"`
+}
+
+// queueState is what a RoomState knows of the queue and the stage beside the document.
+type queueState struct {
+	stage stage
+	// plays are the last PlayedKept, the newest last; played is the number of the last.
+	plays  []PlayedTrack
+	played int64
+	// changes are at most MaxChanges, the newest last; changed is the number of the last.
+	changes []*QueueChange
+	changed int64
+
+	// Of commands that are being folded: the one that created the room, the one that takes a
+	// change back, and the votes of one that may yet queue tracks. None outlives its commit.
+	command, undoing string
+	voting           QueueChange
+}
+
+// stage is whose the current track is, and since when it has sounded: 0 if it has not.
+type stage struct {
+	By string `json:"by"`
+	At int64  `json:"at"`
+}
+
+// Sounding tells who suggested the current track, and since when it has sounded: 0 if it
+// has not yet, or has ended.
+func (s *RoomState) Sounding() (by string, since int64) { return s.stage.By, s.stage.At }
+
+// Plays gives the last plays, at most PlayedKept, the newest last. They must not be changed.
+func (s *RoomState) Plays() []PlayedTrack { return s.plays }
+
+// LastPlay is the number of the last play, 0 before the first.
+func (s *RoomState) LastPlay() int64 { return s.played }
+
+// PlaysOf counts how often a track is among Plays.
+func (s *RoomState) PlaysOf(track string) int {
+	n := 0
+	for i := range s.plays {
+		if s.plays[i].Track.ID == track {
+			n++
+		}
+	}
+	return n
+}
+
+// SuggestedBy counts the queued tracks that somebody suggested.
+func (s *RoomState) SuggestedBy(user string) int {
+	n := 0
+	for _, e := range s.Room.Queue {
+		if e.SuggestedBy == user {
+			n++
+		}
+	}
+	return n
+}
+
+// MayUndo reports whether somebody may take a change back: their own, or any if the grant
+// table lets them.
+func (s *RoomState) MayUndo(principal string, c *QueueChange) bool {
+	return s.IsMember(principal) && c.By == principal || s.Allows(principal, VerbUndo)
+}
+
+// Change gives the change with a number; nil if it cannot be taken back any more.
+func (s *RoomState) Change(n int64) *QueueChange {
+	for _, c := range s.changes {
+		if c.N == n {
+			return c
+		}
+	}
+	return nil
+}
+
+// NewestChange gives the last change that somebody may take back, be it that the queue has
+// moved on or not; nil if there is none.
+func (s *RoomState) NewestChange(principal string) *QueueChange {
+	for _, c := range slices.Backward(s.changes) {
+		if s.MayUndo(principal, c) {
+			return c
+		}
+	}
+	return nil
+}
+
+// LastChange gives the last change that somebody may take back and that can be; nil if there
+// is none.
+func (s *RoomState) LastChange(principal string) *QueueChange {
+	for _, c := range slices.Backward(s.changes) {
+		if s.MayUndo(principal, c) && s.CanUndo(c) == nil {
+			return c
+		}
+	}
+	return nil
+}
+
+// CanUndo returns why a change cannot be taken back as the queue is now: a CodeConflict. Nil
+// if it can.
+func (s *RoomState) CanUndo(c *QueueChange) *Refusal {
+	queue := s.Room.Queue
+	for _, a := range c.Added {
+		e, queued := queue[a.Track]
+		if !queued || e.SuggestedAt != a.At || e.SuggestedBy != c.By {
+			return Refuse(CodeConflict, "%s is not in the queue any more", a.Track)
+		}
+		own := 0
+		if s.Voted(c.By, a.Track) {
+			own = 1
+		}
+		if e.Score > own {
+			return Refuse(CodeConflict, "others have voted for %s", a.Track)
+		}
+	}
+	for _, track := range c.Voted {
+		if _, queued := queue[track]; !queued || !s.Voted(c.By, track) {
+			return Refuse(CodeConflict, "%s is not in the queue any more", track)
+		}
+	}
+	if c.Removed != nil {
+		id := c.Removed.Track.ID
+		switch _, queued := queue[id]; {
+		case queued:
+			return Refuse(CodeConflict, "%s is in the queue again", id)
+		case s.Room.Current != nil && s.Room.Current.ID == id:
+			return Refuse(CodeConflict, "%s is the current track", id)
+		case len(queue) >= MaxQueue:
+			return Refuse(CodeConflict, "the queue is full")
+		}
+	}
+	if c.After != nil {
+		left := 0
+		for track, seq := range c.After {
+			e, queued := queue[track]
+			if !queued {
+				continue
+			}
+			if left++; e.Seq != seq {
+				return Refuse(CodeConflict, "the queue was reordered since")
+			}
+		}
+		if left == 0 {
+			return Refuse(CodeConflict, "nothing is left of what was shuffled")
+		}
+	}
+	if c.Became != nil && s.Room.Queueing() != *c.Became {
+		return Refuse(CodeConflict, "the queue was set otherwise since")
+	}
+	return nil
+}
+
+// applyQueue folds what the document does not hold of the queue; it reports whether it had
+// anything to do with the event.
+func (s *RoomState) applyQueue(meta Meta, ev RoomEvent) bool {
+	switch e := ev.(type) {
+	case *TrackPlayed:
+		s.plays = append(s.plays, e.PlayedTrack)
+		s.plays = s.plays[max(0, len(s.plays)-PlayedKept):]
+		s.played = max(s.played, e.N)
+		s.stage.At = 0
+	case *TrackRequeued:
+		if e.Voted {
+			s.votes.add(e.User, e.Track)
+		}
+		s.nextSeq = max(s.nextSeq, e.Seq+1)
+		s.stage = stage{}
+	case *TrackRestored:
+		s.votes.unshelve(e.Change, e.Entry.Track.ID)
+	case *TrackUnvoted:
+		s.votes.remove(e.User, e.Track)
+	case *QueueShuffled:
+		if c := s.begin(meta, VerbShuffle, meta.By); c != nil {
+			c.Before, c.After = make(map[string]int64, len(e.Seqs)), make(map[string]int64, len(e.Seqs))
+			for track, seq := range e.Seqs {
+				if was, queued := s.Room.Queue[track]; queued {
+					c.Before[track], c.After[track] = was.Seq, seq
+				}
+			}
+		}
+	case *QueueSet:
+		if c := s.begin(meta, VerbSetQueue, meta.By); c != nil {
+			was, became := s.Room.Queueing(), e.QueueOptions
+			c.Was, c.Became = &was, &became
+		}
+	case *ChangeUndone:
+		s.undoing = meta.Cmd
+		s.changes = slices.DeleteFunc(s.changes, func(c *QueueChange) bool { return c.N == e.Change })
+	case *HistoryExported:
+		// For the one who exported it; the room does not change.
+	default:
+		return false
+	}
+	return true
+}
+
+// begin notes a change, and forgets the oldest past MaxChanges. It gives nil for what cannot
+// be taken back: the tracks that a room is created with, and a taking back.
+func (s *RoomState) begin(meta Meta, verb, by string) *QueueChange {
+	if meta.Cmd == "" || meta.Cmd == s.command || meta.Cmd == s.undoing {
+		return nil
+	}
+	s.changed++
+	c := &QueueChange{N: s.changed, Verb: verb, By: by, At: meta.At, cmd: meta.Cmd}
+	if s.voting.cmd == meta.Cmd {
+		c.Voted = s.voting.Voted
+	}
+	s.voting = QueueChange{}
+	s.changes = append(s.changes, c)
+	if len(s.changes) > MaxChanges {
+		s.votes.dropShelf(s.changes[0].N)
+		s.changes = slices.Delete(s.changes, 0, 1)
+	}
+	return c
+}
+
+// suggesting gives the suggest under way by the same command; nil if there is none.
+func (s *RoomState) suggesting(meta Meta) *QueueChange {
+	if n := len(s.changes); n > 0 && meta.Cmd != "" && s.changes[n-1].cmd == meta.Cmd && s.changes[n-1].Verb == VerbSuggest {
+		return s.changes[n-1]
+	}
+	return nil
+}
+
+func (s *RoomState) noteSuggested(meta Meta, e *TrackSuggested) {
+	c := s.suggesting(meta)
+	if c == nil {
+		c = s.begin(meta, VerbSuggest, e.User)
+	}
+	if c != nil {
+		c.Added = append(c.Added, AddedTrack{Track: e.Track.ID, At: meta.At})
+	}
+}
+
+// noteVoted notes a vote, which may be part of a suggest that is yet to queue tracks.
+func (s *RoomState) noteVoted(meta Meta, e *TrackVoted) {
+	if c := s.suggesting(meta); c != nil {
+		c.Voted = append(c.Voted, e.Track)
+		return
+	}
+	if s.voting.cmd != meta.Cmd {
+		s.voting = QueueChange{cmd: meta.Cmd}
+	}
+	s.voting.Voted = append(s.voting.Voted, e.Track)
+}
+
+func (s *RoomState) noteRemoved(meta Meta, e *TrackRemoved) {
+	entry, queued := s.Room.Queue[e.Track]
+	if !queued {
+		return
+	}
+	c := s.begin(meta, VerbRemove, meta.By)
+	if c == nil {
+		s.votes.drop(e.Track)
+		return
+	}
+	c.Removed = &entry
+	s.votes.shelve(c.N, e.Track)
+}
+
+func (s *RoomState) onStage(e *TrackChosen) {
+	entry, queued := s.Room.Queue[e.Track]
+	if !queued {
+		return
+	}
+	s.stage = stage{By: entry.SuggestedBy}
+	if e.Playing {
+		s.stage.At = e.AnchorAt
+	}
+}
+
+// queueStateJSON is a queueState in a snapshot.
+type queueStateJSON struct {
+	Stage   *stage         `json:"stage,omitempty"`
+	Plays   []PlayedTrack  `json:"plays,omitempty"`
+	LastN   int64          `json:"lastPlay,omitempty"`
+	Changes []*QueueChange `json:"changes,omitempty"`
+	Changed int64          `json:"changed,omitempty"`
+}
+
+func (q *queueState) encode() queueStateJSON {
+	out := queueStateJSON{Plays: q.plays, LastN: q.played, Changes: q.changes, Changed: q.changed}
+	if q.stage != (stage{}) {
+		at := q.stage
+		out.Stage = &at
+	}
+	return out
+}
+
+func (in queueStateJSON) decode() queueState {
+	q := queueState{plays: in.Plays, played: in.LastN, changes: in.Changes, changed: in.Changed}
+	if in.Stage != nil {
+		q.stage = *in.Stage
+	}
+	return q
+}

@@ -1,0 +1,287 @@
+import { composer, whyNot } from "./chat-composer.js";
+import { ChatLog } from "./chat-log.js";
+import { dayKey, dayRow, messageRow } from "./chat-message.js";
+import { moderate } from "./chat-moderate.js";
+import { chatPending } from "./chat-pending.js";
+import { goesOn, pause, typingLine } from "./chat-text.js";
+import { ask } from "./dialog.js";
+import { h, icon, set, text } from "./dom.js";
+import { toast } from "./toast.js";
+
+/** @typedef {import("./chat-log.js").Entry} Entry */
+/** @typedef {{element: HTMLElement, update: (entry: Entry, before: Entry | undefined) => void}} Row */
+
+/** How close to its end the list counts as being there. */
+const END_PX = 48;
+/** How close to its top earlier messages are asked for. */
+const TOP_PX = 160;
+/** How many are asked for at once. */
+const PAGE = 50;
+/** How long scrolling asks for nothing after an attempt that failed. */
+const CALM_MS = 3_000;
+
+/**
+ * The chat of a room or a playlist, to be put beside it. On a narrow screen it is a button that
+ * opens a drawer.
+ *
+ * @param {import("./app.js").App} app
+ * @param {string} id the room's or playlist's
+ * @param {{what?: string, join?: () => void}} [place] what the chat belongs to, as a person says
+ *   it, and how it is entered
+ * @returns {import("./app.js").View}
+ */
+export function chatPanel(app, id, { what = id.startsWith("playlist_") ? "playlist" : "room", join } = {}) {
+  const { client, names } = app;
+  const chat = client.chat(id);
+  const log = new ChatLog();
+  let snapshots = 0;
+  /** Whether the reader is at the end, and so stays there. */
+  let stuck = true;
+  /** How many messages there were when the end was last seen. */
+  let seen = 0;
+  let reading = false;
+  let over = false;
+  /** Why more could not be read, and until when nothing is read by scrolling after that. */
+  let failed = "";
+  let wait = 0;
+  const narrow = matchMedia("(max-width: 900px)");
+
+  const slow = h("span", { class: "badge", hidden: true, "data-test": "chat-slow-badge" });
+  const settings = h("button", { type: "button", class: "button plain round", "aria-label": "Chat settings", title: "Chat settings", hidden: true, "data-test": "chat-moderate", onclick: () => moderate(app, chat) }, icon("gear"));
+  const close = h("button", { type: "button", class: "button plain round chat-close", "aria-label": "Close the chat", "data-test": "chat-close", onclick: () => drawer(false) }, icon("close"));
+  const older = h("button", { type: "button", class: "button slim chat-older", hidden: true, "data-test": "chat-older", onclick: () => readEarlier() }, "Earlier messages");
+  const begin = h("p", { class: "hint chat-begin", hidden: true, "data-test": "chat-begin" });
+  const list = h("ol", { class: "chat-list", role: "log", "aria-live": "polite", "aria-relevant": "additions", "aria-label": "Messages", "data-test": "chat-log" });
+  const newer = h("button", { type: "button", class: "button slim chat-older", hidden: true, "data-test": "chat-newer", onclick: () => readLater() }, "Later messages");
+  const waiting = chatPending({ app, chat, what, refused: (words, err) => write.refuse(words, err), changed: () => draw() });
+  const scroller = h("div", { class: "chat-scroller", tabindex: "0", "aria-label": "Messages of the chat", role: "group", "data-test": "chat-scroller" }, older, begin, list, newer, waiting.element);
+  const pill = h("button", { type: "button", class: "chat-pill", hidden: true, "data-test": "chat-new", onclick: () => { toEnd(); write.focus(); } });
+  const typing = h("p", { class: "hint chat-typing", "data-test": "chat-typing" });
+  const write = composer({
+    app, chat, what, join,
+    send: (words) => { toEnd(); waiting.send(words); toEnd(); },
+    change: async (message, words) => { await chat.command("edit", { message, text: words }); },
+    lastOwn: () => log.entries().reverse().find((e) => e.author === client.user?.id && !e.deleted),
+  });
+  const label = h("h2", { id: `chat-title-${id}` }, "Chat");
+  const trouble = h("p", { class: "empty small-empty", hidden: true, "data-test": "chat-gone" });
+  const whole = h("div", { class: "chat-whole" }, h("div", { class: "chat-frame" }, scroller, pill), typing, write.element);
+  const box = h("section", { class: "panel chat-panel", "aria-labelledby": label.id, "data-test": "chat" },
+    h("div", { class: "panel-head" }, label, slow, settings, close), trouble, whole);
+  const unread = h("b", { class: "num", hidden: true, "data-test": "chat-unread" });
+  const opener = h("button", { type: "button", class: "button primary chat-opener", "aria-expanded": "false", "data-test": "chat-open", onclick: () => drawer(true) }, icon("chat"), "Chat", unread);
+  const element = h("div", { class: "chat" }, opener, box);
+
+  const desk = {
+    app,
+    you: () => chat.you,
+    recent: (/** @type {string} */ message) => log.recent(message),
+    edit: write.edit,
+    erase,
+    /**
+     * @param {string} verb
+     * @param {object} body
+     */
+    async act(verb, body) {
+      try {
+        await chat.command(verb, body);
+        return true;
+      } catch (err) {
+        toast(whyNot(err, what), { bad: true });
+        return false;
+      }
+    },
+  };
+  /** @type {Map<string, Row>} */
+  let rows = new Map();
+
+  /** @param {Entry} entry */
+  function erase(entry) {
+    const mine = entry.author === client.user?.id;
+    ask({
+      title: mine ? "Delete your message?" : `Delete the message of ${names.of(entry.author) || "this person"}?`, lead: "It is gone for everybody, for good.", test: "chat-delete",
+      fields: [], submit: "Delete", danger: true,
+      run: async () => { await chat.command("delete", { message: entry.id }); },
+    });
+  }
+
+  /** Whether the end of the list can be seen. */
+  const seesEnd = () => stuck && !log.later && (!narrow.matches || box.dataset.open === "true");
+
+  function toEnd() {
+    if (log.later && chat.state) log.begin(chat.state, chat.you);
+    stuck = true;
+    drawNow();
+  }
+
+  function scrolled() {
+    stuck = scroller.scrollHeight - scroller.scrollTop - scroller.clientHeight < END_PX;
+    if (stuck && log.later) readLater();
+    else if (scroller.scrollTop < TOP_PX && log.earlier && scroller.scrollHeight > scroller.clientHeight) readEarlier();
+    if (seesEnd() || !pill.hidden) drawNews();
+  }
+
+  const readEarlier = () => read({ before: log.first }, (page) => log.addEarlier(page));
+  const readLater = () => read({ after: log.last }, (page) => { if (chat.state) log.addLater(page, chat.state); });
+
+  /**
+   * @param {{before?: string, after?: string}} where
+   * @param {(page: import("../tutti/types.js").ChatHistoryPage) => void} add
+   */
+  async function read(where, add) {
+    if (reading || over || !(where.before || where.after)) return;
+    reading = true;
+    set(list, "aria-busy", true); // what was said long ago is not read out
+    draw();
+    const from = snapshots;
+    try {
+      const page = await chat.history({ ...where, limit: PAGE });
+      // After a snapshot the list has begun anew, and another end of it may have been dropped.
+      if (from === snapshots && (where.before ? where.before === log.first : where.after === log.last)) add(page);
+      failed = "";
+    } catch (err) {
+      failed = `More cannot be read now. ${whyNot(err, what)}`;
+      wait = performance.now() + CALM_MS;
+    }
+    reading = false;
+    if (over) return;
+    stuck = stuck && !where.after;
+    drawNow();
+    set(list, "aria-busy", null);
+  }
+
+  let due = false;
+  /** Several changes of one moment are drawn once. */
+  function draw() {
+    if (due) return;
+    due = true;
+    queueMicrotask(() => { due = false; if (!over) drawNow(); });
+  }
+
+  function drawNow() {
+    const { state, you } = chat;
+    const gone = chat.status === "gone";
+    trouble.hidden = !gone;
+    whole.hidden = gone;
+    if (gone) text(trouble, chat.reason?.code === "not_found" ? "There is no chat here, or none that you may read." : whyNot(chat.reason, what));
+    set(element, "data-status", chat.status);
+    set(scroller, "aria-busy", !state && !gone);
+    slow.hidden = !state?.slowMode;
+    text(slow, `Slow: ${pause(state?.slowMode ?? 0)}`);
+    settings.hidden = !(you?.mayModerate ?? false);
+    text(typing, typingLine(chat.typists().map((user) => names.of(user) || "Somebody")));
+    write.draw();
+    if (!state) {
+      list.replaceChildren();
+      rows.clear();
+      return;
+    }
+    const anchor = stuck ? null : anchorRow();
+    const entries = log.entries();
+    drawRows(entries);
+    waiting.draw(entries.map((e) => e.id));
+    older.hidden = !log.earlier;
+    set(older, "aria-disabled", reading ? "true" : null);
+    text(older, reading ? "Reading…" : "Earlier messages");
+    newer.hidden = !log.later;
+    begin.hidden = log.earlier && !failed;
+    text(begin, failed || (entries.length ? "This is where the chat begins." : state.phase === "closed" ? "Nothing was said here." : "Nobody has said anything yet."));
+    if (stuck) scroller.scrollTop = scroller.scrollHeight;
+    else if (anchor) scroller.scrollTop += anchor.row.getBoundingClientRect().top - anchor.top;
+    drawNews();
+  }
+
+  function drawNews() {
+    const total = chat.state?.total ?? 0;
+    if (seesEnd() || total < seen) seen = total;
+    const fresh = total - seen;
+    pill.hidden = stuck && !log.later;
+    set(pill, "data-fresh", fresh > 0);
+    if (!pill.hidden) pill.replaceChildren(icon("down"), fresh > 0 ? `${fresh} new` : "To the latest");
+    unread.hidden = fresh === 0;
+    text(unread, fresh > 99 ? "99+" : String(fresh));
+    set(opener, "aria-label", fresh > 0 ? `Chat, ${fresh} new` : "Chat");
+  }
+
+  /** The first row that can be seen: it stays where it is while others come above it. */
+  function anchorRow() {
+    const { top } = scroller.getBoundingClientRect();
+    for (const row of list.children) {
+      const rect = row.getBoundingClientRect();
+      if (rect.bottom > top && row.classList.contains("chat-message")) return { row, top: rect.top };
+    }
+    return null;
+  }
+
+  /** @param {Entry[]} entries */
+  function drawRows(entries) {
+    /** @type {Map<string, Row>} */
+    const next = new Map();
+    entries.forEach((entry, i) => {
+      const before = entries[i - 1];
+      const newDay = !before || dayKey(before) !== dayKey(entry);
+      if (newDay) next.set(dayKey(entry), rows.get(dayKey(entry)) ?? dayRow(entry.at));
+      next.set(entry.id, rows.get(entry.id) ?? messageRow(entry, desk));
+      if (newDay) next.get(dayKey(entry))?.update(entry, before);
+      next.get(entry.id)?.update(entry, goesOn(before, entry) ? before : undefined);
+      if (entry.deleted) write.forget(entry.id);
+    });
+    for (const [key, row] of rows) if (!next.has(key)) row.element.remove();
+    let at = list.firstElementChild;
+    for (const { element: row } of next.values()) {
+      if (row === at) at = at.nextElementSibling;
+      else list.insertBefore(row, at);
+    }
+    rows = next;
+  }
+
+  /** @param {boolean} open */
+  function drawer(open) {
+    set(box, "data-open", open ? "true" : null);
+    set(opener, "aria-expanded", String(open));
+    document.documentElement.classList.toggle("drawer-open", open);
+    if (open) {
+      toEnd();
+      write.focus();
+      if (!box.contains(document.activeElement)) close.focus();
+    } else opener.focus();
+  }
+  box.addEventListener("keydown", (event) => { if (event.key === "Escape" && box.dataset.open && narrow.matches) drawer(false); });
+
+  scroller.addEventListener("scroll", () => { if (performance.now() > wait) scrolled(); }, { passive: true });
+  // What is written makes the field higher, a keyboard the screen lower: the end stays in sight.
+  const sizes = new ResizeObserver(() => { if (stuck) scroller.scrollTop = scroller.scrollHeight; });
+  sizes.observe(scroller);
+
+  function follow() {
+    const { state, you } = chat;
+    if (state) {
+      if (snapshots !== chat.snapshots) {
+        if (snapshots === 0) seen = state.total;
+        snapshots = chat.snapshots;
+        log.begin(state, you);
+        stuck = true;
+      } else log.follow(state, you, stuck);
+    }
+    draw();
+  }
+  const told = (/** @type {import("../tutti/types.js").LogEvent[]} */ events) => { for (const event of events) log.happened(event); };
+  const ends = [
+    chat.on("change", follow), chat.on("status", draw), names.on(draw), client.on("status", draw),
+    chat.on("events", ({ events }) => told(events)), chat.on("sealed", told),
+    client.on("user", () => { snapshots = 0; waiting.forget(); draw(); }),
+  ];
+  follow();
+  return {
+    element,
+    leave() {
+      over = true;
+      for (const end of ends) end();
+      sizes.disconnect();
+      write.end();
+      waiting.end();
+      document.documentElement.classList.remove("drawer-open");
+      client.release(chat);
+    },
+  };
+}

@@ -1,0 +1,104 @@
+import { Aggregate } from "./aggregate.js";
+import { Refusal } from "./errors.js";
+
+/** @typedef {import("./types.js").PlaylistState} PlaylistState */
+/** @typedef {import("./types.js").PlaylistTrack} PlaylistTrack */
+/** @typedef {import("./types.js").PlaylistYou} PlaylistYou */
+
+/** How long after an accepted export the room's id is waited for. */
+const TOLD_MS = 10_000;
+
+/**
+ * The tracks in their order: by order key, then by id, as subjects.Playlist.Ordered gives it.
+ *
+ * @param {Record<string, PlaylistTrack>} tracks
+ * @returns {PlaylistTrack[]}
+ */
+export function inOrder(tracks) {
+  return Object.values(tracks).sort((a, b) => a.order - b.order || (a.track.id < b.track.id ? -1 : a.track.id > b.track.id ? 1 : 0));
+}
+
+/**
+ * A playlist as it is followed.
+ *
+ * @extends {Aggregate<PlaylistState, PlaylistYou>}
+ */
+export class Playlist extends Aggregate {
+  /**
+   * @param {string} id
+   * @param {(frame: object) => boolean} send
+   * @param {import("./aggregate.js").Submit} submit
+   */
+  constructor(id, send, submit) {
+    super("playlist", id, send, submit);
+  }
+
+  /**
+   * @param {string} verb
+   * @returns {boolean} whether the playlist lets this user use the verb now
+   */
+  may(verb) {
+    return this.you?.may.includes(verb) ?? false;
+  }
+
+  /** @returns {PlaylistTrack[]} in their order */
+  tracks() {
+    return this.state ? inOrder(this.state.tracks) : [];
+  }
+
+  /**
+   * Gives a track another place. It is refused with conflict if the track does not stand at
+   * from any more, when its turn comes.
+   *
+   * @param {string} track
+   * @param {number} from the index where it was seen, from 0
+   * @param {number} to the index where it shall stand
+   */
+  move(track, from, to) {
+    return this.command("move", { track, from, to });
+  }
+
+  /**
+   * Opens a room with the playlist's tracks.
+   *
+   * @param {object} [options] those of a new room, see subjects.ExportPlaylist
+   * @returns {Promise<string>} the room's id; the room is there a moment later
+   */
+  async export(options = {}) {
+    const told = this.#exported();
+    try {
+      await this.command("export", options);
+    } catch (err) {
+      told.end();
+      throw err;
+    }
+    return told.room();
+  }
+
+  /**
+   * Listens for the sealed event that tells the room's id: it may come before the answer to
+   * the command, or after.
+   */
+  #exported() {
+    /** @type {(room: string) => void} */
+    let tell = () => {};
+    const heard = /** @type {Promise<string>} */ (new Promise((resolve) => { tell = resolve; }));
+    const end = this.on("sealed", (events) => {
+      for (const { type, body } of events) if (type === "playlist.exported") tell(body.room);
+    });
+    return {
+      end,
+      room: async () => {
+        /** @type {ReturnType<typeof setTimeout> | undefined} */
+        let timer;
+        const late = new Promise((resolve) => { timer = setTimeout(resolve, TOLD_MS); });
+        const room = await Promise.race([heard, late]);
+        clearTimeout(timer);
+        end();
+        if (room) return String(room);
+        // What is sealed is not told again after a break.
+        throw new Refusal("unavailable", "The room is being opened, but its address did not come. Look in the lobby.");
+      },
+    };
+  }
+}
