@@ -16,7 +16,7 @@ import (
 func (s *fake) Send(_ context.Context, method, path, token string, body []byte) (tutti.Response, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.requests = append(s.requests, method+" "+path)
+	s.requests, s.bodies = append(s.requests, method+" "+path), append(s.bodies, string(body))
 	if s.onHTTP != nil {
 		if r := s.onHTTP(method, path); r != nil {
 			if r.Status == 0 {

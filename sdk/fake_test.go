@@ -32,6 +32,7 @@ type fake struct {
 	secret   int           // counts tokens
 	refresh  string        // the refresh token that is good
 	requests []string      // "METHOD path"
+	bodies   []string      // of the requests
 	dials    int
 	hellos   []string // tokens
 	live     []subjects.ClientFrame

@@ -47,12 +47,14 @@ func overNet(t *testing.T, s *fake) *httptest.Server {
 		ctx, cancel := context.WithCancel(context.Background())
 		defer cancel()
 		go func() {
-			defer cancel()
 			for {
 				_, data, err := conn.Read(ctx)
-				if err != nil || k.Write(ctx, data) != nil {
+				if err != nil {
 					_ = k.Close(0)
 					return
+				}
+				if k.Write(ctx, data) != nil {
+					return // it broke: the loop below says with what code
 				}
 			}
 		}()

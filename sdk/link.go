@@ -3,6 +3,7 @@ package tutti
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net"
 	"sync"
@@ -130,7 +131,10 @@ func helloFrame(token string) []byte {
 func (l *link) serve(welcome *subjects.ServerFrame) error {
 	l.welcomed(welcome)
 	var wg sync.WaitGroup
-	for _, part := range [...]func() error{l.read, l.writeAll, l.tend} {
+	var read error
+	for _, part := range [...]func() error{
+		func() error { read = l.read(); return read }, l.writeAll, l.tend,
+	} {
 		wg.Go(func() {
 			err := part()
 			if err == nil {
@@ -142,8 +146,12 @@ func (l *link) serve(welcome *subjects.ServerFrame) error {
 	wg.Wait()
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.why != nil {
+	var closed *CloseError
+	switch {
+	case l.why != nil:
 		return l.why
+	case errors.As(read, &closed):
+		return read // also if a write failed sooner: the code says whether to come back
 	}
 	return context.Cause(l.ctx)
 }

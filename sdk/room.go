@@ -26,6 +26,7 @@ var roomKind = &kind[subjects.Room, subjects.You, RoomView]{
 	fold: folding(subjects.DecodeRoomEvent, (*subjects.Room).Apply),
 	keep: func(r subjects.Room) subjects.Room {
 		r.Queue, r.Members = maps.Clone(r.Queue), maps.Clone(r.Members)
+		r.Turns, r.Played = maps.Clone(r.Turns), maps.Clone(r.Played)
 		return r
 	},
 	view: func(v Version, r subjects.Room, you *subjects.You) *RoomView {

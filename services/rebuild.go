@@ -56,7 +56,7 @@ func (s *System) rebuild(ctx context.Context, cfg Config, drop bool, progress fu
 	before, total := uint64(0), uint64(0) // of the logs that are done, and with the present one
 	for _, service := range []func(projection.RebuildOptions) (RebuildReport, error){
 		func(opt projection.RebuildOptions) (RebuildReport, error) {
-			return projection.Rebuild(ctx, s.bus, st, room.Projection(nil), opt)
+			return room.Rebuild(ctx, s.bus, st, opt)
 		},
 		func(opt projection.RebuildOptions) (RebuildReport, error) {
 			return projection.Rebuild(ctx, s.bus, st, playlist.Projection(), opt)

@@ -13,7 +13,6 @@ import (
 
 	"github.com/tuttihq/tutti/services/internal/bus"
 	"github.com/tuttihq/tutti/services/internal/catalog"
-	"github.com/tuttihq/tutti/subjects"
 )
 
 // fleet is a system and further edges on its bus, each behind a door of its own, as
@@ -62,7 +61,7 @@ func (s *station) up() error {
 	e := &System{log: s.fleet.log}
 	bc := s.fleet.cfg.bus()
 	bc.URL, bc.DataDir, bc.Listen, bc.Name = "nats://"+s.fleet.home.natsHost(), "", "", "edge"
-	b, err := bus.Start(ctx, bc, []string{subjects.ServiceRoom}, e.log)
+	b, err := bus.Start(ctx, bc, logKeepers(), e.log)
 	if err != nil {
 		return err
 	}

@@ -14,6 +14,7 @@ import (
 
 const (
 	goldenUser    = "user_01KJMMA2G0GX8SWC0DPQKDY2K9"
+	goldenOther   = "user_01KJMMA2G0HGKJSNQMVVTEDB29"
 	goldenSession = "ses_01KJMMA2G0HGKJSNQMVVTEDB29"
 )
 
@@ -45,12 +46,47 @@ var accountPayloads = map[string]any{
 		ID: "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k", X: "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo",
 	}}},
 	"profile": subjects.Profile{
-		ID: goldenUser, Nickname: "Anna", Bio: "Plays the viola.", AvatarURL: "https://example.org/anna.png", CreatedAt: 1772366400000, Rev: 3,
+		ID: goldenUser, Nickname: "Anna", Bio: "Plays the viola.", AvatarURL: "https://example.org/anna.png", CreatedAt: 1772366400000,
+		Relations: subjects.VisibilityFollowers, Heard: subjects.VisibilityPrivate, Rev: 3,
 	},
 	"profile_get":    subjects.ProfileGetRequest{ID: goldenUser, Viewer: goldenUser},
 	"profile_batch":  subjects.ProfileBatchRequest{IDs: []string{goldenUser}},
-	"profile_answer": subjects.ProfileBatchAnswer{Profiles: []subjects.Profile{{ID: goldenUser, Nickname: "Anna", CreatedAt: 1772366400000, Rev: 1}}},
-	"profile_update": subjects.ProfileUpdateRequest{UserID: goldenUser, Bio: ptr("Plays the viola."), AvatarURL: ptr(""), Rev: 2},
+	"profile_answer": subjects.ProfileBatchAnswer{Profiles: []subjects.Profile{goldenProfile}},
+	"profile_update": subjects.ProfileUpdateRequest{
+		UserID: goldenUser, Bio: ptr("Plays the viola."), AvatarURL: ptr(""),
+		Relations: ptr(subjects.VisibilityFollowers), Heard: ptr(subjects.VisibilityPublic), Rev: 2,
+	},
+	"profile_person": subjects.Person{
+		Profile: goldenProfile, Followers: ptr(12), Following: ptr(0), You: &subjects.PersonYou{Follows: true},
+	},
+	"profile_person_hidden":  subjects.Person{Profile: goldenProfile},
+	"profile_person_request": subjects.PersonRequest{ID: goldenUser, Viewer: goldenOther},
+	"profile_people":         subjects.PeopleRequest{Viewer: goldenUser, Prefix: "An", Cursor: "next", Limit: 20},
+	"profile_people_page":    subjects.PeoplePage{Profiles: []subjects.Profile{goldenProfile}, Next: "next"},
+	"profile_relations":      subjects.RelationsRequest{User: goldenUser, Viewer: goldenOther, Cursor: "next", Limit: 20},
+	"profile_follow":         subjects.FollowRequest{Follower: goldenUser, Followed: goldenOther},
+	"profile_follow_answer":  subjects.FollowAnswer{Follows: true},
+	"follow":                 subjects.Follow{Follower: goldenUser, Followed: goldenOther, At: 1772366400000},
+	"account_nickname":       subjects.NicknameRequest{UserID: goldenUser, Nickname: "Nina"},
+	"account_nickname_answer": subjects.NicknameAnswer{
+		Nickname: "Nina",
+	},
+}
+
+var goldenProfile = subjects.Profile{
+	ID: goldenUser, Nickname: "Anna", CreatedAt: 1772366400000, Relations: subjects.VisibilityPublic, Heard: subjects.VisibilityPrivate, Rev: 1,
+}
+
+func TestAFollowIsNamedByBothItsEnds(t *testing.T) {
+	id := subjects.FollowID(goldenUser, goldenOther)
+	if a, b, ok := subjects.SplitFollowID(id); !ok || a != goldenUser || b != goldenOther {
+		t.Errorf("%q is read as %q, %q, %t", id, a, b, ok)
+	}
+	for _, bad := range []string{"", ".", goldenUser, goldenUser + ".", "." + goldenUser, id + ".x", goldenSession + "." + goldenUser} {
+		if _, _, ok := subjects.SplitFollowID(bad); ok {
+			t.Errorf("%q is taken for a follow", bad)
+		}
+	}
 }
 
 func TestAccountAndProfilePayloadsAreGolden(t *testing.T) {

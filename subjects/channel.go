@@ -49,6 +49,21 @@ func (c Channel) Chat() (id string, ok bool) {
 	return c.of(channelChat, PrefixPlaylist)
 }
 
+// Aggregate gives the service and the id of the room, playlist or chat that the channel is
+// of; ok is false for a live query's channel.
+func (c Channel) Aggregate() (service, id string, ok bool) {
+	if id, ok = c.Room(); ok {
+		return ServiceRoom, id, true
+	}
+	if id, ok = c.Playlist(); ok {
+		return ServicePlaylist, id, true
+	}
+	if id, ok = c.Chat(); ok {
+		return ServiceChat, id, true
+	}
+	return "", "", false
+}
+
 func (c Channel) of(channel, prefix string) (id string, ok bool) {
 	id, ok = strings.CutPrefix(string(c), channel)
 	return id, ok && CheckID(prefix, id) == nil
@@ -60,13 +75,7 @@ func (c Channel) Check() error {
 	case ChannelRooms, ChannelMe, ChannelPlaylists, ChannelUsers:
 		return nil
 	}
-	if _, ok := c.Room(); ok {
-		return nil
-	}
-	if _, ok := c.Playlist(); ok {
-		return nil
-	}
-	if _, ok := c.Chat(); ok {
+	if _, _, ok := c.Aggregate(); ok {
 		return nil
 	}
 	return RefuseField("channel", "there is no channel %q: use room.<id>, playlist.<id>, chat.<id of a room or playlist>, rooms, playlists, users or me", clip(string(c)))

@@ -43,6 +43,14 @@ func (s *RoomState) Tally() []int { return slices.Clone(s.tally) }
 // SaidReady reports whether somebody is ready, by the document's ready-check.
 func (s *RoomState) SaidReady(user string) bool { _, ok := s.ready[user]; return ok }
 
+// readyFor gives the ready-check that somebody is ready by, 0 if they are not.
+func (s *RoomState) readyFor(user string) int64 {
+	if s.Room.ReadyCheck == nil || !s.SaidReady(user) {
+		return 0
+	}
+	return s.Room.ReadyCheck.ID
+}
+
 // ReadyTotal counts who is ready.
 func (s *RoomState) ReadyTotal() int { return len(s.ready) }
 

@@ -305,8 +305,9 @@ type You struct {
 	Undo *Undoable `json:"undo,omitempty"`
 	// Answer is the viewer's to the document's poll, absent without one.
 	Answer *PollAnswer `json:"answer,omitempty"`
-	// Ready says that the viewer is, by the document's ready-check.
-	Ready bool `json:"ready,omitempty"`
+	// Ready is the id of the document's ready-check if the viewer has said that they are,
+	// absent otherwise.
+	Ready int64 `json:"ready,omitempty"`
 }
 
 // How a position stands to a room's place.
@@ -324,7 +325,7 @@ func (s *RoomState) You(principal string, at int64) You {
 		Member: inside, Role: s.RoleOf(principal), Control: m.Control,
 		Invited: s.Invited(principal), Banned: s.Banned(principal),
 		May: []string{}, Voted: s.votes.of(principal), VotedToSkip: s.VotedToSkip(principal),
-		Fit: FitNone, Answer: s.answerOf(principal), Ready: s.SaidReady(principal),
+		Fit: FitNone, Answer: s.answerOf(principal), Ready: s.readyFor(principal),
 	}
 	if !s.Closed() {
 		if c := s.LastChange(principal); c != nil {

@@ -35,6 +35,7 @@ type Machine struct {
 }
 
 var (
+	_ aggregate.Eraser                                                     = Fold{}
 	_ aggregate.Fold[*subjects.ChatState, subjects.ChatEvent]              = Fold{}
 	_ aggregate.Machine[*subjects.ChatState, *Command, subjects.ChatEvent] = (*Machine)(nil)
 )
@@ -66,6 +67,9 @@ func (Fold) Evolve(s *subjects.ChatState, meta subjects.Meta, e subjects.ChatEve
 func (Fold) DecodeState(id string, data []byte) (*subjects.ChatState, error) {
 	return subjects.DecodeChatState(id, data)
 }
+
+// Erases is true of a deletion: the snapshot with the text is replaced at once.
+func (Fold) Erases(eventType string) bool { return eventType == subjects.EventMessageDeleted }
 
 // DecodeCommand reads and validates a body.
 func (*Machine) DecodeCommand(verb string, body []byte) (*Command, error) {

@@ -1,9 +1,6 @@
 //go:build !race
 
-package chat_test
+package chat
 
-const (
-	manyMessages  = 100_000
-	manySenders   = 256
-	snapshotEvery = 200
-)
+// Raced: the tests run without the race detector.
+const Raced = false

@@ -27,12 +27,20 @@ type drawn struct {
 func TestHistories(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		h := drawn{open(t, rapid.Bool().Draw(t, "open")), t}
-		for range rapid.IntRange(1, 80).Draw(t, "steps") {
+		for range rapid.IntRange(1, steps(80)).Draw(t, "steps") {
 			h.step()
 		}
 		h.w.refold()
 		h.sealed()
 	})
+}
+
+// steps is how long a history is at most.
+func steps(n int) int {
+	if Raced {
+		return n / 4
+	}
+	return n
 }
 
 // try sends a command; any typed refusal will do, whatever else is a defect.
@@ -80,7 +88,7 @@ func (h drawn) step() {
 	case "later":
 		w.now += rapid.Int64Range(0, 60*second).Draw(t, "ms")
 	case "flood":
-		for i := range rapid.IntRange(1, 60).Draw(t, "messages") {
+		for i := range rapid.IntRange(1, steps(60)).Draw(t, "messages") {
 			h.try("mo", "send", text(fmt.Sprint("flood", i)))
 			if w.s.Shadowed(user("mo")) {
 				break

@@ -1,11 +1,7 @@
 //go:build race
 
-package chat_test
+package chat
 
-// With the race detector a chat is smaller: what is looked for then are races, and everything
-// takes ten times as long.
-const (
-	manyMessages  = 3_000
-	manySenders   = 32
-	snapshotEvery = 50
-)
+// Raced: with the race detector the large tests are smaller. What is looked for then are
+// races, and everything takes ten times as long.
+const Raced = true

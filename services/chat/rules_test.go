@@ -159,10 +159,12 @@ func TestMutes(t *testing.T) {
 		w.says("ben", "sorry")
 	})
 	scenario(t, "there are so many and no more", func(w *world) {
+		w.bulk = true
 		for i := range subjects.MaxMutes {
 			w.ok("mo", "mute", about(fmt.Sprint("m", i)))
 			w.ok("mo", "shadowMute", about(fmt.Sprint("m", i)))
 		}
+		w.bulk = false
 		w.no(subjects.CodeFull, "mo", "mute", about("ben"))
 		w.no(subjects.CodeFull, "mo", "shadowMute", about("ben"))
 	})

@@ -258,8 +258,8 @@ func (w *town) state() *subjects.ChatState {
 	return f.State
 }
 
-// everywhere gives all that is kept of the chat and served: the document, the state and the
-// documents in the store.
+// everywhere gives all that is kept of the chat but its log: the document, the state, the
+// snapshot and the documents in the store.
 func (w *town) everywhere() []byte {
 	w.t.Helper()
 	s := w.state()
@@ -271,7 +271,11 @@ func (w *town) everywhere() []byte {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	out = append(out, state...)
+	snapshot, err := w.chats.LoadSnapshot(w.t.Context(), w.id)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	out = append(append(out, state...), snapshot...)
 	for _, table := range []string{subjects.TableChats, subjects.TableChatHistory} {
 		for d, err := range store.All(w.t.Context(), w.store, table, store.Query{}) {
 			if err != nil {
@@ -330,10 +334,10 @@ func TestAPrivateChatIsNotThere(t *testing.T) {
 	}
 }
 
-// What a moderator deletes is gone from the document, the history and the state, on the
-// last page and off it, and stays gone when everything is rebuilt.
+// What a moderator deletes is gone from the document, the history, the state and the snapshot,
+// on the last page and off it, and stays gone when everything is rebuilt.
 func TestADeletedMessageIsGone(t *testing.T) {
-	w := startTown(t)
+	w := startTownWith(t, aggregate.Options{SnapshotEvery: 5})
 	w.open(true, "ben")
 	w.ok("ben", "send", body{"text": "RUDE old"})
 	old := w.page(subjects.ChatHistory{}).Messages[0].ID
@@ -343,12 +347,24 @@ func TestADeletedMessageIsGone(t *testing.T) {
 	w.ok("ben", "send", body{"text": "RUDE new"})
 	last := w.page(subjects.ChatHistory{Limit: 1}).Messages[0].ID
 	w.archived()
-	if n := bytes.Count(w.everywhere(), []byte("RUDE")); n < 3 {
+	for range 4 { // the snapshot with the text may be on its way
+		w.ok("ana", "react", body{"message": last, "reaction": "like"})
+		w.ok("ana", "unreact", body{"message": last, "reaction": "like"})
+	}
+	eventually(t, "the text is in a snapshot", func() bool {
+		s, err := w.chats.LoadSnapshot(t.Context(), w.id)
+		return err == nil && bytes.Contains(s, []byte("RUDE new"))
+	})
+	if n := bytes.Count(w.everywhere(), []byte("RUDE")); n < 4 {
 		t.Fatalf("found %d times: nothing would be tested", n)
 	}
 	w.ok("mo", "delete", body{"message": old})
 	w.ok("mo", "delete", body{"message": last})
 	w.archived()
+	eventually(t, "a snapshot without the text", func() bool {
+		s, err := w.chats.LoadSnapshot(t.Context(), w.id)
+		return err == nil && !bytes.Contains(s, []byte("RUDE"))
+	})
 	gone := func() {
 		t.Helper()
 		if all := w.everywhere(); bytes.Contains(all, []byte("RUDE")) {

@@ -55,6 +55,11 @@ type Lists interface {
 	// again is called before the documents come anew, and who kept some keeps those that
 	// come again.
 	Watch(ctx context.Context, table string, changed func(id string, body json.RawMessage), ready, again func()) error
+	// Hear calls changed with each document of a public table that comes, changes or goes
+	// (body nil) from now on, until ctx ends. It calls from one goroutine. It calls begun
+	// when it has begun to hear, and again when it was interrupted and what was read before
+	// may be old.
+	Hear(ctx context.Context, table string, changed func(id string, body json.RawMessage), begun func()) error
 	// Own gives a user's documents of a table that has an own list for each user, by the
 	// rest of their id.
 	Own(ctx context.Context, table, user string) (map[string]json.RawMessage, error)

@@ -63,7 +63,7 @@ func show[S any](ctx context.Context, s *Server, k *kind[S], who, id string, f f
 }
 
 // document reads one of a kind as its log's head has it.
-func document[S any](s *Server, k *kind[S]) func(*request) error {
+func document[S any](k *kind[S]) func(*request) error {
 	return func(r *request) error {
 		var out documentAnswer
 		if err := readDocument(r, k, &out, func(View[S]) {}); err != nil {

@@ -132,14 +132,11 @@ func (k kinds) all() []target { return []target{k.room, k.playlist, k.chat} }
 
 // of gives the kind and the id that a channel names; nil for any other channel.
 func (k kinds) of(ch subjects.Channel) (target, string) {
-	if id, ok := ch.Room(); ok {
-		return k.room, id
-	}
-	if id, ok := ch.Playlist(); ok {
-		return k.playlist, id
-	}
-	if id, ok := ch.Chat(); ok {
-		return k.chat, id
+	service, id, _ := ch.Aggregate()
+	for _, t := range k.all() {
+		if t.name() == service {
+			return t, id
+		}
 	}
 	return nil, ""
 }

@@ -27,7 +27,7 @@ func roomKind(d Deps) *kind[*subjects.RoomState] {
 func concernsRoom(e *subjects.Event) bool {
 	switch e.Type {
 	case subjects.EventRoomCreated, subjects.EventRoomClosed, subjects.EventGrantsChanged,
-		subjects.EventTrackChosen, subjects.EventTrackRemoved, subjects.EventPlaybackEnded,
+		subjects.EventTrackChosen, subjects.EventTrackRemoved, subjects.EventTrackRestored, subjects.EventPlaybackEnded,
 		subjects.EventWindowOpened, subjects.EventWindowClosed, subjects.EventRosterListed, subjects.EventRosterUnlisted:
 		return true
 	}

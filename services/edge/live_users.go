@@ -14,15 +14,6 @@ import (
 // a profile for each different user and a few words for each that a socket follows.
 const usersMost = 1_000_000
 
-// hearer tells of a table's documents as they change; *bus.Bus is one.
-type hearer interface {
-	// Hear calls changed with each document of a public table that comes, changes or goes
-	// (body nil) from now on, until ctx ends. It calls from one goroutine. It calls begun
-	// when it has begun to hear, and again whenever it was interrupted and what was read
-	// before may be old.
-	Hear(ctx context.Context, table string, changed func(id string, body json.RawMessage), begun func()) error
-}
-
 // users is the live query over profiles: of those users whom somebody on this edge follows,
 // and of nobody else. One subscription hears every profile that changes; the profiles
 // themselves are asked for when somebody begins to follow them, and again when changes may
@@ -71,13 +62,11 @@ func newUsers(s *Server) *users {
 	ctx, cancel := context.WithCancel(context.Background())
 	u.stop = cancel
 	u.work.Go(func() { u.run(ctx) })
-	if h, ok := s.deps.Lists.(hearer); ok {
-		u.work.Go(func() {
-			if err := h.Hear(ctx, subjects.TableProfiles, u.changed, u.begun); err != nil {
-				s.deps.Log.Error("profiles are not kept up any more", "err", err)
-			}
-		})
-	}
+	u.work.Go(func() {
+		if err := s.deps.Lists.Hear(ctx, subjects.TableProfiles, u.changed, u.begun); err != nil {
+			s.deps.Log.Error("profiles are not kept up any more", "err", err)
+		}
+	})
 	return u
 }
 

@@ -99,12 +99,15 @@ func TestWhoMayComeIn(t *testing.T) {
 	s := w.edge(t, unlimited())
 	users := []call{
 		{method: "GET", path: "/v1/me"}, {method: "PATCH", path: "/v1/me/profile", body: `{"bio":"x"}`},
+		{method: "PUT", path: "/v1/me/nickname", body: `{"nickname":"x"}`},
+		{method: "PUT", path: "/v1/users/" + ada + "/follow"}, {method: "DELETE", path: "/v1/users/" + ada + "/follow"},
 		{method: "POST", path: "/v1/rooms", body: `{"kind":"vote","name":"x"}`},
 		{method: "POST", path: commandsPath(open), body: `{"verb":"join"}`}, {method: "POST", path: "/v1/auth/logout-all"},
 	}
 	viewers := []call{
 		{method: "GET", path: "/v1/rooms"}, {method: "GET", path: "/v1/rooms/" + open}, {method: "GET", path: "/v1/users/" + bob},
-		{method: "GET", path: "/v1/users?ids=" + bob}, {method: "GET", path: "/v1/rooms/" + open + "/members"}, {method: "GET", path: "/v1/rooms/" + open + "/queue"},
+		{method: "GET", path: "/v1/users?ids=" + bob}, {method: "GET", path: "/v1/people?prefix=b"},
+		{method: "GET", path: "/v1/users/" + bob + "/followers"}, {method: "GET", path: "/v1/users/" + bob + "/following"}, {method: "GET", path: "/v1/rooms/" + open + "/members"}, {method: "GET", path: "/v1/rooms/" + open + "/queue"},
 	}
 	for _, c := range append(users, viewers...) {
 		for _, header := range []string{"Bearer", "Bearer ", "Basic abc", "bob", "Bearer wrong", "Bearer " + strings.Repeat("x", subjects.MaxToken+1), "Bearer token-of-" + subjects.System} {
@@ -140,45 +143,104 @@ func TestWhoMayComeIn(t *testing.T) {
 func TestProfiles(t *testing.T) {
 	w := newWorld()
 	var req any
-	profile := subjects.Profile{ID: bob, Nickname: "Bob", Rev: 3}
+	profile := subjects.Profile{ID: bob, Nickname: "Bob", Relations: subjects.VisibilityPublic, Heard: subjects.VisibilityPrivate, Rev: 3}
+	none, following := 0, 2
 	w.query = func(_ context.Context, _, endpoint string, in any) (any, error) {
 		req = in
-		if endpoint == subjects.ProfileBatch {
+		switch endpoint {
+		case subjects.ProfileBatch:
 			return subjects.ProfileBatchAnswer{Profiles: []subjects.Profile{profile}}, nil
+		case subjects.ProfilePerson:
+			return subjects.Person{Profile: profile, Followers: &none, Following: &following, You: &subjects.PersonYou{FollowsYou: true}}, nil
+		case subjects.ProfileSearch, subjects.ProfileFollowers, subjects.ProfileFollowing:
+			return subjects.PeoplePage{Profiles: []subjects.Profile{profile}, Next: "more"}, nil
+		case subjects.ProfileFollow, subjects.ProfileUnfollow:
+			return subjects.FollowAnswer{Follows: endpoint == subjects.ProfileFollow}, nil
+		case subjects.AuthNickname:
+			return subjects.NicknameAnswer{Nickname: "Bob"}, nil
 		}
 		return profile, nil
 	}
 	s := w.edge(t, unlimited())
-	bio := "hello"
+	bio, hidden := "hello", subjects.VisibilityPrivate
+	is := `{"id":"` + bob + `","nickname":"Bob","bio":"","avatarUrl":"","createdAt":0,"relations":"public","heard":"private","rev":3`
+	person := is + `,"followers":0,"following":2,"you":{"follows":false,"followsYou":true}}`
+	page := `{"profiles":[` + is + `}],"next":"more"}`
+	ofBob := "/v1/users/" + bob
 	for _, c := range []struct {
 		call
 		asked string
 		req   any
+		body  string
 	}{
-		{call{method: "GET", path: "/v1/me", as: bob}, "profile.get", subjects.ProfileGetRequest{ID: bob, Viewer: bob}},
-		{call{method: "GET", path: "/v1/users/" + bob, as: ada}, "profile.get", subjects.ProfileGetRequest{ID: bob, Viewer: ada}},
-		{call{method: "GET", path: "/v1/users/" + bob}, "profile.get", subjects.ProfileGetRequest{ID: bob}},
-		{call{method: "GET", path: "/v1/users?ids=" + bob + "," + ada}, "profile.batch", subjects.ProfileBatchRequest{IDs: []string{bob, ada}}},
-		{call{method: "PATCH", path: "/v1/me/profile", as: bob, body: `{"bio":"hello","rev":3}`}, "profile.update", subjects.ProfileUpdateRequest{UserID: bob, Bio: &bio, Rev: 3}},
+		{call{method: "GET", path: "/v1/me", as: bob}, "profile.person", subjects.PersonRequest{ID: bob, Viewer: bob}, person},
+		{call{method: "GET", path: ofBob, as: ada}, "profile.person", subjects.PersonRequest{ID: bob, Viewer: ada}, person},
+		{call{method: "GET", path: ofBob}, "profile.person", subjects.PersonRequest{ID: bob}, person},
+		{call{method: "GET", path: "/v1/users?ids=" + bob + "," + ada}, "profile.batch", subjects.ProfileBatchRequest{IDs: []string{bob, ada}}, `{"profiles":[` + is + `}]}`},
+		{call{method: "PATCH", path: "/v1/me/profile", as: bob, body: `{"bio":"hello","rev":3}`}, "profile.update",
+			subjects.ProfileUpdateRequest{UserID: bob, Bio: &bio, Rev: 3}, is + `}`},
+		{call{method: "PATCH", path: "/v1/me/profile", as: bob, body: `{"relations":"private","heard":"private"}`}, "profile.update",
+			subjects.ProfileUpdateRequest{UserID: bob, Relations: &hidden, Heard: &hidden}, is + `}`},
+		{call{method: "GET", path: "/v1/people?prefix=B%C3%B6&cursor=c&limit=5", as: ada}, "profile.search",
+			subjects.PeopleRequest{Viewer: ada, Prefix: "Bö", Cursor: "c", Limit: 5}, page},
+		{call{method: "GET", path: "/v1/people?prefix=b"}, "profile.search", subjects.PeopleRequest{Prefix: "b", Limit: peoplePage}, page},
+		{call{method: "GET", path: ofBob + "/followers?cursor=c", as: ada}, "profile.followers",
+			subjects.RelationsRequest{User: bob, Viewer: ada, Cursor: "c", Limit: peoplePage}, page},
+		{call{method: "GET", path: ofBob + "/following?limit=100"}, "profile.following", subjects.RelationsRequest{User: bob, Limit: 100}, page},
+		{call{method: "PUT", path: ofBob + "/follow", as: ada}, "profile.follow", subjects.FollowRequest{Follower: ada, Followed: bob}, `{"follows":true}`},
+		{call{method: "DELETE", path: ofBob + "/follow", as: ada}, "profile.unfollow", subjects.FollowRequest{Follower: ada, Followed: bob}, `{"follows":false}`},
+		{call{method: "PUT", path: "/v1/me/nickname", as: bob, body: `{"nickname":"Bob"}`}, "auth.nickname",
+			subjects.NicknameRequest{UserID: bob, Nickname: "Bob"}, `{"nickname":"Bob"}`},
 	} {
 		w.queried = nil
 		r := s.do(t, c.call)
 		asked, _ := json.Marshal(req)
 		want, _ := json.Marshal(c.req)
-		if r.status != 200 || !strings.Contains(string(r.body), `"nickname":"Bob"`) || fmt.Sprint(w.queried) != "["+c.asked+"]" || !bytes.Equal(asked, want) {
-			t.Errorf("%s: got %v, asked %v %s", c.path, r, w.queried, asked)
+		if r.status != 200 || string(r.body) != c.body || fmt.Sprint(w.queried) != "["+c.asked+"]" || !bytes.Equal(asked, want) {
+			t.Errorf("%s %s: got %v, asked %v %s", c.method, c.path, r, w.queried, asked)
 		}
-	}
-	for _, body := range []string{`{}`, `{"rev":1}`, `{"nickname":"x"}`, `{"userId":"` + ada + `","bio":"x"}`} {
-		if p := s.do(t, call{method: "PATCH", path: "/v1/me/profile", as: bob, body: body}).problem(t); p.Status != 400 {
-			t.Errorf("%s: %+v", body, p)
-		}
-	}
-	if p := s.do(t, call{method: "GET", path: "/v1/users/room_1"}).problem(t); p.Code != subjects.CodeNotFound {
-		t.Errorf("got %+v", p)
 	}
 	w.query = func(context.Context, string, string, any) (any, error) { return nil, bus.ErrUnavailable }
 	if p := s.do(t, call{method: "GET", path: "/v1/me", as: bob}).problem(t); p.Code != subjects.CodeUnavailable {
 		t.Errorf("got %+v", p)
+	}
+}
+
+func TestPeopleRequestsAreCheckedFirst(t *testing.T) {
+	w := newWorld()
+	s := w.edge(t, unlimited())
+	for _, c := range []struct {
+		call
+		status int
+		field  string
+	}{
+		{call{method: "PATCH", path: "/v1/me/profile", body: `{}`}, 400, ""},
+		{call{method: "PATCH", path: "/v1/me/profile", body: `{"rev":1}`}, 400, ""},
+		{call{method: "PATCH", path: "/v1/me/profile", body: `{"nickname":"x"}`}, 400, "nickname"},
+		{call{method: "PATCH", path: "/v1/me/profile", body: `{"relations":7}`}, 400, "relations"},
+		{call{method: "PATCH", path: "/v1/me/profile", body: `{"userId":"` + ada + `","bio":"x"}`}, 400, "userId"},
+		{call{method: "PUT", path: "/v1/me/nickname", body: `{"userId":"` + ada + `","nickname":"x"}`}, 400, "userId"},
+		{call{method: "PUT", path: "/v1/me/nickname", body: `[]`}, 400, ""},
+		{call{method: "PUT", path: "/v1/users/" + ada + "/follow", body: `{"x":1}`}, 400, ""},
+		{call{method: "PUT", path: "/v1/users/ada/follow"}, 404, ""},
+		{call{method: "DELETE", path: "/v1/users/room_1/follow"}, 404, ""},
+		{call{method: "GET", path: "/v1/users/room_1"}, 404, ""},
+		{call{method: "GET", path: "/v1/users/ada/followers"}, 404, ""},
+		{call{method: "GET", path: "/v1/users/" + ada + "/following?limit=0"}, 400, "limit"},
+		{call{method: "GET", path: "/v1/users/" + ada + "/following?limit=101"}, 400, "limit"},
+		{call{method: "GET", path: "/v1/users/" + ada + "/following?cursor=" + strings.Repeat("x", maxCursor+1)}, 400, "cursor"},
+		{call{method: "GET", path: "/v1/people"}, 400, "prefix"},
+		{call{method: "GET", path: "/v1/people?prefix=%20"}, 400, "prefix"},
+		{call{method: "GET", path: "/v1/people?prefix=%00"}, 400, "prefix"},
+		{call{method: "GET", path: "/v1/people?prefix=" + strings.Repeat("x", subjects.MaxNickname+1)}, 400, "prefix"},
+		{call{method: "GET", path: "/v1/people?prefix=a&limit=x"}, 400, "limit"},
+	} {
+		c.as = bob
+		if p := s.do(t, c.call).problem(t); p.Status != c.status || p.Field != c.field {
+			t.Errorf("%s %s %s: %+v", c.method, c.path, c.body, p)
+		}
+	}
+	if len(w.queried) != 0 {
+		t.Fatalf("asked %v", w.queried)
 	}
 }

@@ -54,6 +54,7 @@ func (s *Server) routes() []route {
 		{get, "/v1/users/:id", viewer, classReads, s.user},
 		{get, "/v1/users/:id/followers", viewer, classReads, s.showFollowers},
 		{get, "/v1/users/:id/following", viewer, classReads, s.showFollowing},
+		{get, "/v1/users/:id/heard", viewer, classReads, s.showHeard},
 		{put, "/v1/users/:id/follow", user, classCommands, s.follow},
 		{del, "/v1/users/:id/follow", user, classCommands, s.unfollow},
 
@@ -62,14 +63,15 @@ func (s *Server) routes() []route {
 		{get, pathRooms + "/:id", viewer, classReads, s.room},
 		{get, pathRooms + "/:id/members", viewer, classReads, s.members},
 		{get, pathRooms + "/:id/queue", viewer, classReads, s.queue},
+		{get, pathRooms + "/:id/plays", viewer, classReads, s.showPlays},
 		{post, pathRooms + "/:id/commands", user, classCommands, s.command(s.kinds.room)},
 
 		{post, pathPlaylists, user, classCommands, s.createPlaylist},
 		{get, pathPlaylists, viewer, classReads, s.playlists},
-		{get, pathPlaylists + "/:id", viewer, classReads, document(s, s.kinds.playlist)},
+		{get, pathPlaylists + "/:id", viewer, classReads, document(s.kinds.playlist)},
 		{post, pathPlaylists + "/:id/commands", user, classCommands, s.command(s.kinds.playlist)},
 
-		{get, pathChats + "/:id", viewer, classReads, document(s, s.kinds.chat)},
+		{get, pathChats + "/:id", viewer, classReads, document(s.kinds.chat)},
 		{get, pathChats + "/:id/messages", viewer, classReads, s.history},
 		{post, pathChats + "/:id/commands", user, classCommands, s.command(s.kinds.chat)},
 

@@ -129,6 +129,7 @@ func (s *Server) queue(r *request) error {
 	var after struct {
 		Score int   `json:"score"`
 		Seq   int64 `json:"seq"`
+		Given int   `json:"given"` // in a queue that is not ordered by score
 	}
 	more, err := readCursor(r.Query("cursor"), &after)
 	if err != nil {
@@ -139,7 +140,10 @@ func (s *Server) queue(r *request) error {
 		out.Epoch, out.Rev, out.MinimumScore = v.Epoch, v.Rev, v.State.Room.Options.MinimumScore
 		all := v.State.Room.Ordered()
 		out.Total = len(all)
-		if more {
+		switch fair := v.State.Room.Queueing().Order != subjects.OrderVotes; {
+		case more && fair:
+			all = all[max(0, min(after.Given, len(all))):]
+		case more:
 			from := slices.IndexFunc(all, func(e subjects.QueueEntry) bool {
 				return e.Score < after.Score || e.Score == after.Score && e.Seq > after.Seq
 			})
@@ -151,6 +155,7 @@ func (s *Server) queue(r *request) error {
 		if len(all) > limit {
 			all = all[:limit]
 			after.Score, after.Seq = all[limit-1].Score, all[limit-1].Seq
+			after.Given += limit
 			out.Next = cursor(after)
 		}
 		out.Queue = append(out.Queue, all...)

@@ -49,6 +49,8 @@ var pageSizes = map[string][2]int{
 	subjects.QueryPeople:    {peoplePage, subjects.MaxPeople},
 	subjects.QueryFollowers: {peoplePage, subjects.MaxPeople},
 	subjects.QueryFollowing: {peoplePage, subjects.MaxPeople},
+	subjects.QueryPlays:     {subjects.PlaysPage, subjects.MaxPlaysPage},
+	subjects.QueryHeard:     {subjects.PlaysPage, subjects.MaxPlaysPage},
 }
 
 func (k *socket) answer(ctx context.Context, query string, body json.RawMessage) (any, error) {
@@ -86,6 +88,10 @@ func (k *socket) answer(ctx context.Context, query string, body json.RawMessage)
 		return s.followers(ctx, k.user, in.User, in.Cursor, in.Limit)
 	case subjects.QueryFollowing:
 		return s.following(ctx, k.user, in.User, in.Cursor, in.Limit)
+	case subjects.QueryPlays:
+		return s.plays(ctx, k.user, in.Room, in.Cursor, in.Limit)
+	case subjects.QueryHeard:
+		return s.heard(ctx, k.user, in.User, in.Cursor, in.Limit)
 	}
 	return nil, subjects.RefuseField("query", "there is no query %q", clip(query))
 }

@@ -20,11 +20,13 @@ type View[S any] struct {
 	Unknown error
 }
 
-// The views that there are.
 type (
-	RoomView     = View[*subjects.RoomState]
+	// RoomView is a room.
+	RoomView = View[*subjects.RoomState]
+	// PlaylistView is a playlist.
 	PlaylistView = View[*subjects.PlaylistState]
-	ChatView     = View[*subjects.ChatState]
+	// ChatView is the chat of a room or a playlist.
+	ChatView = View[*subjects.ChatState]
 )
 
 // Views gives what is folded from logs as the logs have it.

@@ -2,7 +2,6 @@ package playlist
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -18,15 +17,21 @@ type told struct {
 	last []string
 	// after has for each revision the lists after each of its events.
 	after map[uint64][][]string
-	// moves by command
-	moves map[string]subjects.TrackMoved
-	head  uint64
+	// by command
+	moves          map[string]subjects.TrackMoved
+	added, removed map[string][]string
+	// just is the list after the last event of a command.
+	just map[string][]string
+	head uint64
 }
 
 // tell goes through the log with a list that knows insertion and deletion only.
 func (e *editing) tell() *told {
 	e.Helper()
-	h := &told{after: map[uint64][][]string{}, moves: map[string]subjects.TrackMoved{}}
+	h := &told{
+		after: map[uint64][][]string{}, moves: map[string]subjects.TrackMoved{},
+		added: map[string][]string{}, removed: map[string][]string{}, just: map[string][]string{},
+	}
 	err := aggregate.Tail(e.Context(), e.bus, subjects.ServicePlaylist, e.id, false, func(_ uint64, c subjects.Commit) error {
 		h.head = c.Rev
 		for i := range c.Public.Events {
@@ -35,16 +40,10 @@ func (e *editing) tell() *told {
 			if h.last, err = listed(h.last, ev); err != nil {
 				return fmt.Errorf("revision %d: %w", c.Rev, err)
 			}
-			if ev.Type == subjects.EventTrackMoved {
-				var m subjects.TrackMoved
-				if err := json.Unmarshal(ev.Body, &m); err != nil {
-					return err
-				}
-				if _, twice := h.moves[ev.Cmd]; twice {
-					return fmt.Errorf("%s moved twice", ev.Cmd)
-				}
-				h.moves[ev.Cmd] = m
+			if err := h.note(ev); err != nil {
+				return fmt.Errorf("revision %d: %w", c.Rev, err)
 			}
+			h.just[ev.Cmd] = h.last
 			h.after[c.Rev] = append(h.after[c.Rev], h.last)
 		}
 		return nil
@@ -53,6 +52,49 @@ func (e *editing) tell() *told {
 		e.Fatal(err)
 	}
 	return h
+}
+
+// note takes down what a command has done. A command does one thing, once.
+func (h *told) note(ev *subjects.Event) error {
+	_, moved := h.moves[ev.Cmd]
+	if moved || h.added[ev.Cmd] != nil || h.removed[ev.Cmd] != nil {
+		return fmt.Errorf("%s has two effects", ev.Cmd)
+	}
+	e, err := subjects.DecodePlaylistEvent(ev.Type, ev.Body)
+	if err != nil {
+		return err
+	}
+	switch e := e.(type) {
+	case *subjects.TrackMoved:
+		h.moves[ev.Cmd] = *e
+	case *subjects.TracksAdded:
+		for _, t := range e.Tracks {
+			h.added[ev.Cmd] = append(h.added[ev.Cmd], t.Track.ID)
+		}
+	case *subjects.TracksRemoved:
+		h.removed[ev.Cmd] = e.Tracks
+	}
+	return nil
+}
+
+// effect reports whether the log holds an effect of a command.
+func (h *told) effect(cmd string) bool {
+	_, moved := h.moves[cmd]
+	return moved || h.added[cmd] != nil || h.removed[cmd] != nil
+}
+
+// refusedMove is what a move is answered that does not fit a list.
+func refusedMove(list []string, m subjects.MoveTrack) string {
+	at := slices.Index(list, m.Track)
+	switch {
+	case at < 0:
+		return "the track is not in the playlist any more"
+	case at != m.From:
+		return fmt.Sprintf("the track stands at %d, not at %d any more", at, m.From)
+	case m.To >= len(list):
+		return fmt.Sprintf("the playlist has %d tracks: nothing can stand at %d", len(list), m.To)
+	}
+	return ""
 }
 
 // judge compares what everybody has, and each answer with the log.
@@ -90,8 +132,16 @@ func (e *editing) judge(followers []*pages) {
 	if got := e.stored(h.head); !slices.Equal(got.Tracks, h.last) || got.TrackCount != len(h.last) || got.TotalMs != int64(len(h.last))*trackLen {
 		e.Errorf("the store has %+v, the log tells %v", got, h.last)
 	}
+	if len(e.tried) != e.want {
+		e.Errorf("%d commands have answers of %d", len(e.tried), e.want)
+	}
 	for cmd, c := range e.tried {
 		e.answered(h, cmd, c)
+	}
+	for cmd := range h.just {
+		if _, ok := e.tried[cmd]; !ok && h.effect(cmd) && cmd != e.begun {
+			e.Errorf("nobody has sent %s, and the log has %v", cmd, h.just[cmd])
+		}
 	}
 }
 
@@ -119,9 +169,32 @@ func (e *editing) answered(h *told, cmd string, c tried) {
 	there := func(list []string) bool {
 		return !slices.ContainsFunc(c.tracks, func(id string) bool { return !slices.Contains(list, id) })
 	}
+	gone := func(list []string) bool {
+		return !slices.ContainsFunc(c.tracks, func(id string) bool { return slices.Contains(list, id) })
+	}
 	moved, inLog := h.moves[cmd]
 	code := subjects.CodeOf(c.answer.Err())
 	switch {
+	case code != "" && h.effect(cmd):
+		e.Errorf("%+v was refused and has happened", c)
+	case c.verb == "add" && code == "":
+		// What it did not add was there: nothing is lost, and nothing there twice.
+		if len(h.added[cmd]) == 0 || !there(h.just[cmd]) {
+			e.Errorf("%+v was accepted, added %v and left %v", c, h.added[cmd], h.just[cmd])
+		}
+	case c.verb == "remove" && code == "":
+		after := h.just[cmd]
+		if len(h.removed[cmd]) == 0 { // there was nothing to take out
+			i := slices.IndexFunc(lists, gone)
+			if i < 0 {
+				e.Errorf("%+v was taken for nothing, and all of %v have some of it", c, lists)
+				return
+			}
+			after = lists[i]
+		}
+		if !gone(after) || slices.ContainsFunc(h.removed[cmd], func(id string) bool { return !slices.Contains(c.tracks, id) }) {
+			e.Errorf("%+v was accepted, took out %v and left %v", c, h.removed[cmd], after)
+		}
 	case c.verb == "move" && code == "" && c.move.From != c.move.To:
 		if !inLog || moved.Track != c.move.Track || moved.From != c.move.From || moved.To != c.move.To {
 			e.Errorf("accepted %+v, and the log has %+v, %v", c, moved, inLog)
@@ -131,8 +204,9 @@ func (e *editing) answered(h *told, cmd string, c tried) {
 			e.Errorf("%+v was taken for nothing; in the log: %v", c, inLog)
 		}
 	case c.verb == "move" && code == subjects.CodeConflict:
-		if inLog || !slices.ContainsFunc(lists, func(l []string) bool { return !fits(l) }) {
-			e.Errorf("%+v was refused, and it fits all of %v; in the log: %v", c, lists, inLog)
+		why := c.answer.Refusal.Message
+		if !slices.ContainsFunc(lists, func(l []string) bool { return refusedMove(l, c.move) == why }) {
+			e.Errorf("%+v was refused since %q, which is true of none of %v", c, why, lists)
 		}
 	case c.verb == "add" && code == subjects.CodeNothingAccepted:
 		if !slices.ContainsFunc(lists, there) {

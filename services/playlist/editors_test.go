@@ -30,7 +30,7 @@ type rig struct {
 func newRig(t *testing.T) *rig {
 	t.Helper()
 	cfg := bus.Defaults()
-	cfg.DataDir = t.TempDir()
+	cfg.DataDir, cfg.Listen = t.TempDir(), "127.0.0.1:0"
 	b, err := bus.Start(t.Context(), cfg, []string{subjects.ServicePlaylist}, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
@@ -52,25 +52,54 @@ func newRig(t *testing.T) *rig {
 	return &rig{T: t, bus: b, store: st}
 }
 
-// start runs a replica until the returned function is called, or the test ends.
-func (r *rig) start() (stop func()) {
+// process is a replica of the service with a connection of its own.
+type process struct {
+	r       *rig
+	bus     *bus.Bus
+	service *Service
+	over    sync.Once
+}
+
+// start runs a replica. It ends with the test, if it did not before.
+func (r *rig) start() *process {
 	r.Helper()
+	cfg := bus.Defaults()
+	cfg.URL = r.bus.Address()
+	b, err := bus.Start(r.Context(), cfg, []string{subjects.ServicePlaylist}, slog.New(slog.DiscardHandler))
+	if err != nil {
+		r.Fatal(err)
+	}
 	s, err := Start(r.Context(), Deps{
-		Bus: r.bus, Store: r.store, Tracks: shelf{}, Log: slog.New(slog.DiscardHandler),
+		Bus: b, Store: r.store, Tracks: shelf{}, Log: slog.New(slog.DiscardHandler),
 		Replica: subjects.NewID("node", time.Now()),
 	})
 	if err != nil {
 		r.Fatal(err)
 	}
-	stop = sync.OnceFunc(func() {
+	p := &process{r: r, bus: b, service: s}
+	r.Cleanup(p.stop)
+	return p
+}
+
+func (p *process) stop() {
+	p.over.Do(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 		defer cancel()
-		if err := s.Stop(ctx); err != nil {
-			r.Error(err)
+		if err := p.service.Stop(ctx); err != nil {
+			p.r.Error(err)
 		}
+		p.bus.Close(ctx)
 	})
-	r.Cleanup(stop)
-	return stop
+}
+
+// kill cuts it off in the middle of whatever it does. What it would still say reaches nobody.
+func (p *process) kill() {
+	p.over.Do(func() {
+		gone, cancel := context.WithCancel(context.Background())
+		cancel()
+		p.bus.Close(gone)
+		_ = p.service.Stop(gone) // of what is cut off nothing ends well
+	})
 }
 
 // ask sends a command and gives its answer, which may be a refusal.
@@ -153,7 +182,7 @@ type tried struct {
 }
 
 // Any number of editors add, move and remove through the real log, each looking at a list
-// that may be old, while replicas of the service come and go. In the end everybody has the
+// that may be old, while replicas of the service come and go and are killed. In the end everybody has the
 // same list, no track is lost or there twice, and whoever was refused was refused for
 // something that was true when it was decided.
 //
@@ -167,15 +196,30 @@ func TestEditorsConverge(t *testing.T) {
 	}
 	t.Logf("TUTTI_SEED=%d", seed)
 	r := newRig(t)
-	defer r.start()()
+	owner := r.start()
 	rng := rand.New(rand.NewPCG(seed, 1))
 	total := map[string]int{}
 	for round := range 6 {
-		e := &editing{rig: r, id: subjects.NewID(subjects.PrefixPlaylist, r.bus.Clock().Now()), counts: total}
-		e.run(2+rng.IntN(11), 40, rng, round%2 == 1)
+		e := &editing{rig: r, id: subjects.NewID(subjects.PrefixPlaylist, r.bus.Clock().Now()), counts: total, half: make(chan struct{})}
+		var meanwhile func()
+		switch {
+		case round%3 == 1: // another comes and goes
+			meanwhile = func() {
+				second := r.start()
+				<-e.half
+				second.stop()
+			}
+		case round%3 == 2 && !testing.Short(): // the one that owns the playlist is killed
+			meanwhile = func() {
+				<-e.half
+				owner.kill()
+				owner = r.start()
+			}
+		}
+		e.run(2+rng.IntN(11), 40, rng, meanwhile)
 	}
 	t.Logf("%v", total)
-	if total["move refused"] == 0 || total["move accepted"] == 0 || total["add refused"] == 0 {
+	if total["move refused"] == 0 || total["move accepted"] == 0 || total["add refused"] == 0 || total["remove accepted"] == 0 {
 		t.Errorf("too little happened: %v", total)
 	}
 }
@@ -188,12 +232,15 @@ type editing struct {
 
 	mu    sync.Mutex
 	tried map[string]tried // by command
+	begun string           // the command that created the playlist
+	want  int              // how many will be tried
+	half  chan struct{}    // closed when half of them are answered
 }
 
-func (e *editing) run(editors, commands int, rng *rand.Rand, handover bool) {
+func (e *editing) run(editors, commands int, rng *rand.Rand, meanwhile func()) {
 	e.Helper()
-	e.tried = map[string]tried{}
-	e.must("ana", e.id, "create", body{"name": "Road trip", "visibility": "public", "tracks": []string{"s0", "s1", "s2", "s3", "s4", "s5", "s6", "s7"}})
+	e.tried, e.want = map[string]tried{}, editors*commands
+	e.begun = e.must("ana", e.id, "create", body{"name": "Road trip", "visibility": "public", "tracks": []string{"s0", "s1", "s2", "s3", "s4", "s5", "s6", "s7"}}).Command
 	var followers []*pages
 	var followings []*aggregate.Following
 	for range 3 {
@@ -212,13 +259,13 @@ func (e *editing) run(editors, commands int, rng *rand.Rand, handover bool) {
 		}
 	}
 	sync()
-	e.at(editors, commands, followers, rng, handover)
+	e.at(editors, commands, followers, rng, meanwhile)
 	sync()
 	e.judge(followers)
 }
 
 // at has the editors edit.
-func (e *editing) at(editors, commands int, followers []*pages, rng *rand.Rand, handover bool) {
+func (e *editing) at(editors, commands int, followers []*pages, rng *rand.Rand, meanwhile func()) {
 	var wg sync.WaitGroup
 	for i := range editors {
 		who, mine, view := fmt.Sprint("editor", i), rand.New(rand.NewPCG(rng.Uint64(), 2)), followers[i%len(followers)]
@@ -238,12 +285,8 @@ func (e *editing) at(editors, commands int, followers []*pages, rng *rand.Rand, 
 			}
 		})
 	}
-	if handover {
-		wg.Go(func() {
-			stop := e.start()
-			time.Sleep(50 * time.Millisecond)
-			stop()
-		})
+	if meanwhile != nil {
+		wg.Go(meanwhile)
 	}
 	wg.Wait()
 }
@@ -274,6 +317,9 @@ func (e *editing) try(who string, c tried) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.tried[c.answer.Command] = c
+	if len(e.tried) == e.want/2 {
+		close(e.half)
+	}
 	outcome := "accepted"
 	if c.answer.Refusal != nil {
 		outcome = "refused"

@@ -13,7 +13,8 @@ import (
 // with the first tracks, and one that suggests them for each further
 // subjects.MaxTracksPerCommand, all in the exporter's name. They are carried out one after
 // the other, each once, since one sender's commands to one room are, and their ids follow
-// from the event.
+// from the event. Of each that the room's owner refuses for good the playlist is told, and
+// tells the exporter.
 func exports() aggregate.Reaction {
 	return aggregate.Reaction{
 		Service: subjects.ServicePlaylist, Name: "playlist-exports",
@@ -38,7 +39,7 @@ func opening(e *subjects.PlaylistExported) ([]aggregate.Send, error) {
 			return fmt.Errorf("playlist: export to %s: %w", e.Room, err)
 		}
 		to := subjects.Command{Service: subjects.ServiceRoom, ID: e.Room, Verb: verb, Principal: e.User}
-		out = append(out, aggregate.Send{To: to, Body: raw})
+		out = append(out, aggregate.Send{To: to, Body: raw, Refused: true})
 		return nil
 	}
 	create, rest := e.Create, e.Tracks

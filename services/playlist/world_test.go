@@ -39,8 +39,8 @@ func user(name string) string {
 	return subjects.DeriveID(subjects.PrefixUser, dawn, name)
 }
 
-// shelf is a catalogue: "x" is a track of three minutes and so is "/x", "missing…" is
-// unknown, "down…" does not answer and "odd…" says nothing of itself.
+// shelf is a catalogue: "x" is a track of three minutes and so is "/x", "half-…" is one of half
+// as many, "missing…" is unknown, "down…" does not answer and "odd…" says nothing of itself.
 type shelf struct{}
 
 func (shelf) ResolveAll(_ context.Context, refs []string) []catalog.Result {
@@ -62,7 +62,11 @@ func (shelf) ResolveAll(_ context.Context, refs []string) []catalog.Result {
 }
 
 func track(id string) subjects.Track {
-	return subjects.Track{ID: id, Provider: "demo", Title: "Title of " + id, DurationMs: trackLen, URL: "/" + id}
+	t := subjects.Track{ID: id, Provider: "demo", Title: "Title of " + id, DurationMs: trackLen, URL: "/" + id}
+	if strings.HasPrefix(id, "half-") {
+		t.DurationMs /= 2
+	}
+	return t
 }
 
 // world is a playlist with its log, run as the kernel runs it. After every commit it checks

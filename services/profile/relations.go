@@ -23,7 +23,8 @@ func (s *Service) following(ctx context.Context, req subjects.RelationsRequest) 
 }
 
 // relations gives a page of a user's relations by an index; other gives who is at the other
-// end. A relation belongs to both: a third person sees it only if both show theirs.
+// end. A relation belongs to both ends, who both know of it: a third person sees it only if
+// both show theirs.
 func (s *Service) relations(ctx context.Context, req subjects.RelationsRequest, index string, other func(edge) string) (subjects.PeoplePage, error) {
 	out := subjects.PeoplePage{Profiles: []subjects.Profile{}}
 	if subjects.CheckID(subjects.PrefixUser, req.User) != nil {
@@ -63,7 +64,7 @@ func (s *Service) relations(ctx context.Context, req subjects.RelationsRequest, 
 				return out, err
 			}
 			cursor = e.Order
-			p, ok, err := s.relation(ctx, req.Viewer, other(e))
+			p, ok, err := s.relation(ctx, req.Viewer, req.User, other(e))
 			if err != nil {
 				return out, err
 			}
@@ -82,9 +83,9 @@ func (s *Service) relations(ctx context.Context, req subjects.RelationsRequest, 
 	return out, nil
 }
 
-// relation gives who is at the other end of a relation; ok is false if they are not there
-// or the viewer may not know.
-func (s *Service) relation(ctx context.Context, viewer, id string) (p subjects.Profile, ok bool, err error) {
+// relation gives who is at the other end of a user's relation; ok is false if they are not
+// there or the viewer may not know.
+func (s *Service) relation(ctx context.Context, viewer, user, id string) (p subjects.Profile, ok bool, err error) {
 	d, version, err := s.read(ctx, id)
 	if errors.Is(err, store.ErrNotFound) {
 		return p, false, nil
@@ -92,7 +93,9 @@ func (s *Service) relation(ctx context.Context, viewer, id string) (p subjects.P
 	if err != nil {
 		return p, false, err
 	}
-	ok, err = s.sees(ctx, viewer, id, d.relations())
+	if ok = viewer == user; !ok {
+		ok, err = s.sees(ctx, viewer, id, d.relations())
+	}
 	return d.profile(id, version), ok, err
 }
 

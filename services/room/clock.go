@@ -4,8 +4,9 @@ import (
 	"github.com/tuttihq/tutti/subjects"
 )
 
-// NextTimer is when the room next wants to be woken: at the current track's end, or when
-// its constraints begin or cease to take votes.
+// NextTimer is when the room next wants to be woken: at the current track's end, when its
+// constraints begin or cease to take votes, or when the time of a poll or a ready-check is
+// up.
 func (*Machine) NextTimer(s *subjects.RoomState) (int64, bool) { return nextTimer(s) }
 
 func nextTimer(s *subjects.RoomState) (int64, bool) {
@@ -15,6 +16,12 @@ func nextTimer(s *subjects.RoomState) (int64, bool) {
 	at, ok := s.Room.EndsAt()
 	if w, timed := windowTimer(s.Room.Constraints); timed && (!ok || w < at) {
 		at, ok = w, true
+	}
+	if p := s.Room.Poll; p.Open() && p.EndsAt != 0 && (!ok || p.EndsAt < at) {
+		at, ok = p.EndsAt, true
+	}
+	if c := s.Room.ReadyCheck; c.Running() && (!ok || c.EndsAt < at) {
+		at, ok = c.EndsAt, true
 	}
 	return at, ok
 }
@@ -39,56 +46,54 @@ func (d *decision) wake() error {
 	return nil
 }
 
+// catchUpMost bounds the tracks that end in one go. Only a queue that loops has more: after so
+// many the next one begins now, and not where the music would have been.
+const catchUpMost = subjects.MaxQueue
+
 // catchUp lets happen what is due. If that is anything, the decision goes on with a fork
 // of the state that knows of it.
-func (d *decision) catchUp() error {
+func (d *decision) catchUp() {
 	due, ok := nextTimer(d.s)
 	if !ok || due > d.call.At {
-		return nil
+		return
 	}
-	d.s = d.s.Fork()
-	if err := d.window(); err != nil {
-		return err
+	d.fork()
+	d.window()
+	if p := d.s.Room.Poll; p.Open() && p.EndsAt != 0 && p.EndsAt <= d.call.At {
+		d.happen(d.pollClosed(p.EndsAt))
 	}
-	return d.trackEnds()
+	if c := d.s.Room.ReadyCheck; c.Running() && c.EndsAt <= d.call.At {
+		d.happen(&subjects.ReadyFinished{
+			Check: c.ID, Ready: d.s.ReadyTotal(), Of: d.s.ReadyVoters(), Users: d.readyUsers(readiness{}), At: c.EndsAt,
+		})
+	}
+	d.trackEnds()
 }
 
-// happen emits an event and folds it into the fork, as the kernel will into the state.
-func (d *decision) happen(e subjects.RoomEvent) error {
-	d.emit(e)
-	meta := subjects.Meta{By: d.call.Principal, Cmd: d.call.Command, At: d.call.At}
-	return d.s.Apply(meta, e, nil)
-}
-
-func (d *decision) window() error {
+func (d *decision) window() {
 	c := d.s.Room.Constraints
 	at, timed := windowTimer(c)
 	switch {
 	case !timed || at > d.call.At:
-		return nil
 	case d.call.At < c.End:
-		return d.happen(&subjects.WindowOpened{})
+		d.happen(&subjects.WindowOpened{})
 	default: // also when nobody looked from start to end
-		return d.happen(&subjects.WindowClosed{})
+		d.happen(&subjects.WindowClosed{})
 	}
 }
 
 // trackEnds lets tracks end one after the other until one plays on or the room waits.
-// Each turn takes a track from the queue or is the last, so MaxQueue bounds them.
-func (d *decision) trackEnds() error {
-	for {
+func (d *decision) trackEnds() {
+	for n := 1; ; n++ {
 		end, plays := d.s.Room.EndsAt()
-		if !plays || end > d.call.At {
-			return nil
+		if !plays || end > d.call.At || d.err != nil {
+			return
 		}
-		var e subjects.RoomEvent
-		if next, ok := d.s.Room.NextEligible(); ok {
-			e = &subjects.TrackChosen{Track: next.Track.ID, Playing: true, AnchorAt: end}
-		} else {
-			e = &subjects.PlaybackEnded{PositionMs: d.s.Room.Current.DurationMs, AnchorAt: end}
+		d.leaveStage(end)
+		from := end
+		if n > catchUpMost {
+			from = d.lead()
 		}
-		if err := d.happen(e); err != nil {
-			return err
-		}
+		d.happen(d.comesOn(from, end))
 	}
 }

@@ -10,27 +10,51 @@ import (
 // if the command is accepted, since a wake brings them anyhow.
 func (*Machine) Decide(s *subjects.RoomState, call aggregate.Call, cmd *Command) ([]Out, error) {
 	d := decision{s: s, call: call}
-	if err := d.catchUp(); err != nil {
-		return nil, err
-	}
+	d.catchUp()
 	if err := d.decide(cmd); err != nil {
 		return nil, err
+	}
+	if d.err != nil {
+		return nil, d.err
 	}
 	return d.outs, nil
 }
 
 // decision is one command under decision. s is only read: where the clock has let
-// something happen, it is a fork that this has been folded into.
+// something happen, or a track left the stage for a queue that loops, it is a fork that this
+// has been folded into.
 type decision struct {
 	s    *subjects.RoomState
 	call aggregate.Call
 	outs []Out
+
+	forked   bool
+	unlisted bool  // the roster is no longer listed after this
+	err      error // of folding into the fork: a defect
 }
 
 // lead is when what is heard by all takes effect.
 func (d *decision) lead() int64 { return d.call.At + subjects.PlaybackLead.Milliseconds() }
 
 func (d *decision) emit(e subjects.RoomEvent) { d.outs = append(d.outs, Out{Event: e}) }
+
+// fork makes the decision go on with a copy of the state.
+func (d *decision) fork() {
+	if !d.forked {
+		d.s, d.forked = d.s.Fork(), true
+	}
+}
+
+// happen emits an event and folds it into the fork, if there is one, as the kernel will into
+// the state.
+func (d *decision) happen(e subjects.RoomEvent) {
+	d.emit(e)
+	if !d.forked || d.err != nil {
+		return
+	}
+	meta := subjects.Meta{By: d.call.Principal, Cmd: d.call.Command, At: d.call.At}
+	d.err = d.s.Apply(meta, e, nil)
+}
 
 // seal lets an event happen that only one user hears of.
 func (d *decision) seal(to string, e subjects.RoomEvent) {
@@ -81,6 +105,24 @@ func (d *decision) decide(cmd *Command) error {
 		return d.unban(body)
 	case *subjects.CloseRoom:
 		return d.close()
+	case *subjects.Undo:
+		return d.undo(body)
+	case *subjects.Shuffle:
+		return d.shuffle()
+	case *subjects.SetQueue:
+		return d.setQueue(body)
+	case *subjects.OpenPoll:
+		return d.poll(body)
+	case *subjects.AnswerPoll:
+		return d.answer(body)
+	case *subjects.ClosePoll:
+		return d.closePoll()
+	case *subjects.AskReady:
+		return d.readyCheck(body)
+	case *subjects.AnswerReady:
+		return d.ready(body)
+	case *subjects.ExportHistory:
+		return d.exportHistory(body)
 	case *subjects.Wake:
 		return d.wake()
 	default:

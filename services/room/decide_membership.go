@@ -38,6 +38,7 @@ func (d *decision) letIn(user string) {
 		d.emit(joined)
 	case d.s.Room.Roster == subjects.ListedInline:
 		d.emit(&subjects.RosterUnlisted{})
+		d.unlisted = true
 		fallthrough
 	default:
 		d.seal(user, joined)
@@ -51,6 +52,7 @@ func (d *decision) letIn(user string) {
 		}
 		d.recountSkip(votes, voters)
 	}
+	d.readyWith(joined.Role)
 }
 
 // leave takes the sender out; the platform names whom it takes out. The creator's
@@ -78,6 +80,7 @@ func (d *decision) leave(body *subjects.LeaveRoom) error {
 	}
 	if who == d.s.Room.Creator {
 		d.putOut(who, reason)
+		d.played(d.call.At)
 		d.emit(&subjects.RoomClosed{Reason: subjects.ClosedCreatorLeft})
 		return nil
 	}
@@ -88,6 +91,7 @@ func (d *decision) leave(body *subjects.LeaveRoom) error {
 // takeOut emits what a member's leaving is, and what follows for the votes to skip.
 func (d *decision) takeOut(user, reason string) {
 	d.putOut(user, reason)
+	d.readyWithout(user)
 	votes := d.s.SkipVotes()
 	if votes == 0 {
 		return
@@ -103,7 +107,8 @@ func (d *decision) takeOut(user, reason string) {
 }
 
 func (d *decision) putOut(user, reason string) {
-	left := &subjects.MemberLeft{User: user, Reason: reason}
+	member, _ := d.s.Member(user)
+	left := &subjects.MemberLeft{User: user, Reason: reason, From: member.JoinedAt, To: d.call.At}
 	if d.s.Room.Roster == subjects.ListedInline {
 		d.emit(left)
 		return
@@ -168,6 +173,7 @@ func (d *decision) close() error {
 	if err := d.enter(subjects.VerbClose); err != nil {
 		return err
 	}
+	d.played(d.call.At)
 	d.emit(&subjects.RoomClosed{Reason: subjects.ClosedByRequest})
 	return nil
 }

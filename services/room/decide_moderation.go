@@ -110,6 +110,7 @@ func (d *decision) setRole(body *subjects.SetRole) error {
 	if d.s.RoleOf(body.User) != body.Role {
 		votes, voters := d.s.SkipAfterRole(body.User, body.Role)
 		d.emit(&subjects.RoleChanged{User: body.User, Role: body.Role})
+		d.readyInRole(body.User, body.Role)
 		d.recountSkip(votes, voters)
 	}
 	return nil
@@ -123,6 +124,7 @@ func (d *decision) setGrants(body *subjects.SetGrants) error {
 	if !slices.Equal(d.s.Room.Grants[body.Role], body.Verbs) {
 		votes, voters := d.s.SkipAfterGrants(body.Role, body.Verbs)
 		d.emit(&subjects.GrantsChanged{Role: body.Role, Verbs: body.Verbs})
+		d.readyGranted(body.Role, body.Verbs)
 		d.recountSkip(votes, voters)
 	}
 	return nil

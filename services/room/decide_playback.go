@@ -67,11 +67,10 @@ func (d *decision) next() error {
 	if err := d.enter(subjects.VerbNext); err != nil {
 		return err
 	}
-	entry, ok := d.s.Room.NextEligible()
-	if !ok {
+	if _, ok := d.s.Room.NextEligible(); !ok {
 		return subjects.Refuse(subjects.CodeNoEligibleTrack, "no queued track has a score of %d", d.s.Room.Options.MinimumScore)
 	}
-	d.emit(&subjects.TrackChosen{Track: entry.Track.ID, Playing: true, AnchorAt: d.lead()})
+	d.advance()
 	return nil
 }
 
@@ -103,11 +102,8 @@ func (d *decision) skip() error {
 
 // advance leaves the current track for the next eligible one, or for waiting at its end.
 func (d *decision) advance() {
-	if entry, ok := d.s.Room.NextEligible(); ok {
-		d.emit(&subjects.TrackChosen{Track: entry.Track.ID, Playing: true, AnchorAt: d.lead()})
-		return
-	}
-	d.emit(&subjects.PlaybackEnded{PositionMs: d.s.Room.Current.DurationMs, AnchorAt: d.call.At})
+	d.leaveStage(d.call.At)
+	d.happen(d.comesOn(d.lead(), d.call.At))
 }
 
 // recountSkip corrects the votes to skip, and how many are needed, after somebody came or

@@ -53,6 +53,10 @@ func (d *decision) suggest(body *subjects.SuggestTracks, cmd *Command) error {
 	noVote := d.s.CanVote(who, d.call.At)
 	done := make(map[string]bool, len(body.Tracks))
 	size, seq := len(d.s.Room.Queue), d.s.NextSeq()
+	options, own := d.s.Room.Queueing(), 0
+	if options.PerUser > 0 {
+		own = d.s.SuggestedBy(who)
+	}
 	best, bestScore := "", 0
 	for i, ref := range body.Tracks {
 		t, unknown := cmd.resolved(i)
@@ -83,10 +87,17 @@ func (d *decision) suggest(body *subjects.SuggestTracks, cmd *Command) error {
 		case size >= subjects.MaxQueue:
 			r.add(ref, subjects.Refuse(subjects.CodeFull, "the queue holds at most %d tracks", subjects.MaxQueue))
 			continue
+		case options.PerUser > 0 && own >= options.PerUser:
+			r.add(ref, subjects.Refuse(subjects.CodeFull, "%d tracks of yours are in the queue, as many as one may have", own))
+			continue
+		case d.playedOut(id):
+			r.add(ref, subjects.Refuse(subjects.CodeFull, "it was played %d times lately, as often as a track may be", options.PerTrack))
+			continue
 		default:
 			d.emit(&subjects.TrackSuggested{User: who, Track: t, Seq: seq, Voted: noVote == nil})
 			size++
 			seq++
+			own++
 			if noVote == nil {
 				score = 1
 			}
@@ -143,12 +154,12 @@ func (d *decision) tell(r report) {
 	}
 }
 
-// refusal is the answer where nothing was accepted: the sources' own where they all gave
-// the same one, nothing_accepted otherwise.
+// refusal is the answer where nothing was accepted: the sources' own, or full, where it was
+// the same for all, nothing_accepted otherwise.
 func (r *report) refusal() *subjects.Refusal {
 	code := subjects.CodeNothingAccepted
 	switch c := r.refused[0].Code; c {
-	case subjects.CodeNoSuchTrack, subjects.CodeTrackUnavailable:
+	case subjects.CodeNoSuchTrack, subjects.CodeTrackUnavailable, subjects.CodeFull:
 		code = c
 		for _, t := range r.refused {
 			if t.Code != c {

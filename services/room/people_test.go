@@ -141,6 +141,7 @@ func TestPrivate(t *testing.T) {
 			"suggest": tracks("c"), "vote": voteFor("b"), "remove": voteFor("b"), "seek": body{"positionMs": 1},
 			"position": body{"lat": 1, "lng": 1}, "setRole": withRole("ana", "member"),
 			"setGrants": body{"role": "guest", "verbs": []string{"join"}},
+			"setQueue":  body{"loop": true}, "poll": question(), "answer": body{"poll": 1, "option": 0}, "ready": body{"ready": true},
 		}
 		for _, verb := range []string{"invite", "grantControl", "revokeControl", "kick", "ban", "unban"} {
 			bodies[verb] = about("ana")
@@ -277,6 +278,7 @@ func TestModeration(t *testing.T) {
 		bodies := map[string]any{
 			"suggest": tracks("a"), "vote": voteFor("b"), "remove": voteFor("zzz"), "seek": body{"positionMs": 1},
 			"invite": about("zoe"), "kick": about("zoe"), "ban": about("ana"), "unban": about("zoe"),
+			"setQueue": body{"loop": true}, "poll": question(), "answer": body{"poll": 1, "option": 0}, "ready": body{"ready": true},
 		}
 		for _, role := range []string{"moderator", "speaker", "member", "guest"} {
 			if role != "member" {
@@ -285,7 +287,7 @@ func TestModeration(t *testing.T) {
 				w.ok("ana", "setRole", withRole("ben", "member"))
 			}
 			for _, verb := range subjects.Grantable() {
-				if subjects.CreatorOnly(verb) || verb == "join" || verb == "close" || !slices.Contains(subjects.RoomVerbs(), verb) {
+				if subjects.CreatorOnly(verb) || verb == "join" || verb == "close" || verb == "undo" || !slices.Contains(subjects.RoomVerbs(), verb) {
 					continue
 				}
 				b, ok := bodies[verb]

@@ -19,25 +19,25 @@ const (
 	IndexInviteName = "by_user_and_name"
 )
 
-// Tables describes the tables that rooms are projected to. Both are folded from the log
-// and may be dropped and rebuilt.
+// Tables describes the tables that rooms are projected to. All are folded from the log and
+// may be dropped and rebuilt.
 func Tables() []store.Table {
-	return []store.Table{
+	return append(historyTables(), []store.Table{
 		{Name: subjects.TableRooms, Durability: store.Soft, Indexes: []store.Index{
 			{Name: IndexRoomName, Fields: []string{"phase", "private", "nameKey"}},
 		}},
 		{Name: subjects.TableRoomInvites, Durability: store.Soft, Indexes: []store.Index{
 			{Name: IndexInviteName, Fields: []string{"user", "nameKey"}},
 		}},
-	}
+	}...)
 }
 
 // Write is a document to put, or to delete if Deleted, in a table.
 type Write = projection.Write
 
-// Projection says how rooms become documents; claims gives the names of closed rooms
-// free.
-func Projection(claims *Claims) projection.Spec[*subjects.RoomState, subjects.RoomEvent] {
+// Projection says how rooms become documents; claims, unless it is nil, gives the names of
+// closed rooms free, and what was played and who was there goes to st.
+func Projection(claims *Claims, st store.Store) projection.Spec[*subjects.RoomState, subjects.RoomEvent] {
 	return projection.Spec[*subjects.RoomState, subjects.RoomEvent]{
 		Fold:    Fold{},
 		Tables:  []string{subjects.TableRooms, subjects.TableRoomInvites},
@@ -50,7 +50,14 @@ func Projection(claims *Claims) projection.Spec[*subjects.RoomState, subjects.Ro
 			return document, true
 		},
 		Settle: func(ctx context.Context, f *aggregate.Folded[*subjects.RoomState], t projection.Touched[*subjects.RoomState, subjects.RoomEvent]) error {
-			if own, ok := t.(*Touched); !ok || !own.Closed() || claims == nil {
+			own, ok := t.(*Touched)
+			if !ok {
+				return nil
+			}
+			if err := own.settle(ctx, st, f); err != nil {
+				return err
+			}
+			if !own.Closed() || claims == nil {
 				return nil
 			}
 			return claims.Release(ctx, f.ID, f.State.Room.Name)
@@ -74,16 +81,19 @@ func OwnInvite(doc store.Document) (json.RawMessage, bool) { return doc.Body, !d
 
 // Touched collects what the documents of one room owe to the events folded since they
 // were last written, so that writing costs what changed and several commits can be
-// written as one. The zero value is ready. It holds at most one entry an invitation.
+// written as one. The zero value is ready. It holds at most one entry an invitation, and the
+// rows that the commits in flight owe to the history.
 type Touched struct {
 	users  map[string]struct{}
 	closed bool
 	any    bool
+	past   past
 }
 
 // Note looks at an event, public or sealed, that was folded into the state.
 func (t *Touched) Note(e subjects.RoomEvent) {
 	t.any = true
+	t.past.note(e)
 	switch e := e.(type) {
 	case *subjects.RoomCreated:
 		t.user(e.Creator)

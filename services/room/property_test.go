@@ -38,6 +38,7 @@ var (
 	people = []string{"ana", "ben", "cleo", "dan", "eve", "sys"}
 	// hidden are invited and banned, and never do anything: no public byte names them.
 	hidden = []string{"hid1", "hid2"}
+	often  = []string{"join", "join", "vote", "vote", "suggest", "suggest", "undo", "undo", "play", "next", "later", "later", "outage", "crowd", "answer", "ready"}
 	songs  = []string{"a", "b", "c", "d", "e", "f", "missing", "down"}
 )
 
@@ -92,7 +93,7 @@ func (h history) step() {
 	w, t := h.w, h.t
 	who := h.person()
 	someone := rapid.SampledFrom(append(people, hidden...)).Draw(t, "whom")
-	switch verb := rapid.SampledFrom(append(subjects.RoomVerbs(), "join", "join", "vote", "vote", "suggest", "later", "later", "outage", "crowd")).Draw(t, "verb"); verb {
+	switch verb := rapid.SampledFrom(append(subjects.RoomVerbs(), often...)).Draw(t, "verb"); verb {
 	case "later":
 		w.later(rapid.Int64Range(0, 8*minute).Draw(t, "ms"))
 	case "outage":
@@ -134,9 +135,85 @@ func (h history) step() {
 		h.try(who, verb, about(someone))
 	case "kick", "grantControl", "revokeControl":
 		h.try(who, verb, about(someone))
+	case "undo":
+		h.undo(who)
+	case "setQueue":
+		h.try(who, verb, body{
+			"order": rapid.SampledFrom([]string{"votes", "fair"}).Draw(t, "order"), "loop": rapid.Bool().Draw(t, "loop"),
+			"perUser": rapid.IntRange(0, 3).Draw(t, "per user"), "perTrack": rapid.IntRange(0, 3).Draw(t, "per track"),
+		})
+	case "poll":
+		b := question()
+		if rapid.Bool().Draw(t, "timed") {
+			b["seconds"] = rapid.IntRange(5, 600).Draw(t, "seconds")
+		}
+		h.try(who, verb, b)
+	case "answer":
+		h.try(who, verb, body{"poll": rapid.IntRange(1, 2).Draw(t, "poll"), "option": rapid.IntRange(0, 3).Draw(t, "option")})
+	case "ready":
+		h.try(who, verb, body{"ready": rapid.Bool().Draw(t, "ready")})
 	default:
 		h.try(who, verb, struct{}{})
 	}
+}
+
+// undo takes a change back, most often right after it was made: then everything is as it was
+// before.
+func (h history) undo(who string) {
+	w := h.w
+	before := queueOf(w.s)
+	n := len(w.log)
+	made := rapid.SampledFrom([]string{"suggest", "remove", "shuffle", "setQueue", ""}).Draw(h.t, "made")
+	switch made {
+	case "suggest":
+		h.try(who, made, tracks(h.songs()...))
+	case "remove":
+		h.try(who, made, voteFor(h.song()))
+	case "shuffle":
+		h.try(who, made, struct{}{})
+	case "setQueue":
+		h.try(who, made, body{"order": rapid.SampledFrom([]string{"votes", "fair"}).Draw(h.t, "order")})
+	default:
+		h.try(who, "undo", body{"change": rapid.IntRange(0, 30).Draw(h.t, "change")})
+		return
+	}
+	if len(w.log) != n+1 || !w.s.IsMember(user(who)) || !onlyOfQueue(&w.log[n]) {
+		return // refused, or nothing, or more came of it
+	}
+	c := w.s.NewestChange(user(who))
+	if c == nil || c.At != w.now || c.Verb != made { // a suggest of what is queued, which is a vote
+		return
+	}
+	w.ok(who, "undo", body{"change": c.N})
+	if after := queueOf(w.s); after != before {
+		h.t.Fatalf("%s was taken back and left\n%s\nwant\n%s", made, after, before)
+	}
+}
+
+// queueOf gives the queue, its order, its options and the votes.
+func queueOf(s *subjects.RoomState) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%+v\n", s.Room.Queueing())
+	for _, e := range s.Room.Ordered() {
+		fmt.Fprintf(&b, "%+v", e)
+		for _, name := range people {
+			fmt.Fprintf(&b, " %v", s.Voted(user(name), e.Track.ID))
+		}
+		b.WriteByte('\n')
+	}
+	return b.String()
+}
+
+// onlyOfQueue reports whether a commit has changed the queue and nothing else.
+func onlyOfQueue(c *subjects.Commit) bool {
+	for _, e := range c.Public.Events {
+		switch e.Type {
+		case subjects.EventTrackSuggested, subjects.EventTrackVoted, subjects.EventTrackRemoved, subjects.EventQueueShuffled, subjects.EventQueueSet:
+		default:
+			return false
+		}
+	}
+	return true
 }
 
 // sealed checks that what is sealed reaches one user each and stays out of the rest.
@@ -164,7 +241,8 @@ func (h history) sealed() {
 			}
 		}
 		for _, e := range c.Public.Events {
-			if strings.HasPrefix(e.Type, "invitation.") || strings.HasPrefix(e.Type, "position.") || strings.HasPrefix(e.Type, "user.") || e.Type == subjects.EventTracksRefused {
+			if strings.HasPrefix(e.Type, "invitation.") || strings.HasPrefix(e.Type, "position.") || strings.HasPrefix(e.Type, "user.") ||
+				e.Type == subjects.EventTracksRefused || strings.HasSuffix(e.Type, ".answered") || e.Type == subjects.EventHistoryExported {
 				h.t.Fatalf("%s is public", e.Type)
 			}
 		}

@@ -51,8 +51,8 @@ type Service struct {
 	stops     []func()
 }
 
-// Start takes this replica's share of the rooms, answers searches, and starts the
-// reactions. Stop it before closing the bus and the store.
+// Start takes this replica's share of the rooms, answers searches and questions about what
+// was played, and starts the reactions. Stop it before closing the bus and the store.
 func Start(ctx context.Context, d Deps) (*Service, error) {
 	if err := d.validate(); err != nil {
 		return nil, err
@@ -68,15 +68,22 @@ func Start(ctx context.Context, d Deps) (*Service, error) {
 		return nil, err
 	}
 	s.host = host
+	rooms, err := aggregate.NewReader(journal, Fold{}, cachedRooms)
+	if err != nil {
+		return nil, errors.Join(err, s.Stop(ctx))
+	}
+	past := played{store: d.Store, rooms: rooms}
 	stop, err := d.Bus.Serve(subjects.ServiceRoom, version, map[string]bus.Endpoint{
-		"search": func(ctx context.Context, raw json.RawMessage) (any, error) { return search(ctx, d.Store, raw) },
+		"search":            func(ctx context.Context, raw json.RawMessage) (any, error) { return search(ctx, d.Store, raw) },
+		subjects.QueryPlays: func(ctx context.Context, raw json.RawMessage) (any, error) { return past.plays(ctx, raw) },
+		subjects.QueryHeard: func(ctx context.Context, raw json.RawMessage) (any, error) { return past.heard(ctx, raw) },
 	})
 	if err != nil {
 		return nil, errors.Join(err, s.Stop(ctx))
 	}
 	s.stops = append(s.stops, stop)
-	s.stops = append(s.stops, aggregate.StartReaction(d.Bus, seats(d.Store), d.Log))
-	projector, err := projection.New(d.Bus, d.Store, Projection(claims), projection.Options{Log: d.Log})
+	s.stops = append(s.stops, aggregate.StartReaction(d.Bus, seats(d.Store), d.Log), aggregate.StartReaction(d.Bus, exports(), d.Log))
+	projector, err := projection.New(d.Bus, d.Store, Projection(claims, d.Store), projection.Options{Log: d.Log})
 	if err != nil {
 		return nil, errors.Join(err, s.Stop(ctx))
 	}

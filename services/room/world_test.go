@@ -195,13 +195,14 @@ func (w *world) check() {
 	order := r.Ordered()
 	for i := 1; i < len(order); i++ {
 		a, b := order[i-1], order[i]
-		if a.Score < b.Score || a.Score == b.Score && (a.Seq >= b.Seq || a.SuggestedAt > b.SuggestedAt) {
+		if r.Queueing().Order == subjects.OrderVotes && (a.Score < b.Score || a.Score == b.Score && a.Seq > b.Seq) {
 			w.t.Fatalf("%s stands before %s", a.Track.ID, b.Track.ID)
 		}
 	}
 	if next, ok := r.NextEligible(); ok {
-		if next.Track.ID != order[0].Track.ID {
-			w.t.Fatalf("%s is next and %s first", next.Track.ID, order[0].Track.ID)
+		first := slices.IndexFunc(order, func(e subjects.QueueEntry) bool { return e.Score >= r.Options.MinimumScore })
+		if first < 0 || next.Track.ID != order[first].Track.ID {
+			w.t.Fatalf("%s is next, not the first eligible of %v", next.Track.ID, order)
 		}
 		if r.Waiting() && r.Phase == subjects.PhaseOpen {
 			w.t.Fatalf("the room waits and %s is eligible", next.Track.ID)
@@ -237,6 +238,8 @@ func (w *world) check() {
 	if (r.Current == nil) != (r.Playback.TrackID == "") || r.Current != nil && r.Playback.TrackID != r.Current.ID {
 		w.t.Fatalf("playback speaks of %q", r.Playback.TrackID)
 	}
+	w.checkHistory()
+	w.checkAsks()
 }
 
 // ok expects the command to be accepted.
@@ -363,4 +366,9 @@ func scenario(t *testing.T, name string, f func(w *world)) {
 		f(w)
 		w.refold()
 	})
+}
+
+// question is the body of a poll.
+func question() body {
+	return body{"question": "What next?", "options": []string{"Waltz", "Tango", "Polka"}}
 }

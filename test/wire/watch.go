@@ -14,7 +14,7 @@ const maxFaults = 20
 // Watch looks at the frames of one client. It outlives the client's sockets.
 type Watch struct {
 	mu     sync.Mutex
-	rooms  map[subjects.Channel]*followed
+	heads  map[subjects.Channel]*followed
 	asked  map[string]int // commands under way on this socket, by id
 	faults []string
 	counts Counts
@@ -26,7 +26,7 @@ type Counts struct {
 	Reasons                                  map[string]int // of snaps
 }
 
-// followed is what a client was told of a room.
+// followed is what a client was told of a room, a playlist or a chat.
 type followed struct {
 	known      bool
 	epoch, rev uint64
@@ -40,7 +40,7 @@ type followed struct {
 
 // NewWatch makes a watch of a client that has not connected yet.
 func NewWatch() *Watch {
-	return &Watch{rooms: map[subjects.Channel]*followed{}, asked: map[string]int{}, counts: Counts{Reasons: map[string]int{}}}
+	return &Watch{heads: map[subjects.Channel]*followed{}, asked: map[string]int{}, counts: Counts{Reasons: map[string]int{}}}
 }
 
 // Faults lists what was against the contract.
@@ -68,11 +68,11 @@ func (w *Watch) fault(format string, args ...any) {
 	}
 }
 
-func (w *Watch) room(ch subjects.Channel) *followed {
-	if w.rooms[ch] == nil {
-		w.rooms[ch] = &followed{}
+func (w *Watch) head(ch subjects.Channel) *followed {
+	if w.heads[ch] == nil {
+		w.heads[ch] = &followed{}
 	}
-	return w.rooms[ch]
+	return w.heads[ch]
 }
 
 // connected begins another socket.
@@ -81,7 +81,7 @@ func (w *Watch) connected() {
 	defer w.mu.Unlock()
 	w.counts.Sockets++
 	clear(w.asked)
-	for _, r := range w.rooms {
+	for _, r := range w.heads {
 		r.asked, r.live, r.parted = false, false, false
 	}
 }
@@ -95,16 +95,16 @@ func (w *Watch) wrote(data []byte) {
 		w.fault("the client sent %s: %v", data, err)
 		return
 	}
-	switch _, isRoom := f.Channel.Room(); {
+	switch _, _, follows := f.Channel.Aggregate(); {
 	case f.Type == subjects.FrameCmd:
 		w.asked[f.ID]++
-	case !isRoom:
+	case !follows:
 	case f.Type == subjects.FrameSub:
-		r := w.room(f.Channel)
+		r := w.head(f.Channel)
 		r.parted = r.parted || r.live
 		r.asked, r.live, r.subEpoch, r.subSince = true, false, f.Epoch, f.Since
 	case f.Type == subjects.FrameUnsub:
-		r := w.room(f.Channel)
+		r := w.head(f.Channel)
 		r.asked, r.live, r.parted = false, false, true
 	}
 }
@@ -119,8 +119,8 @@ func (w *Watch) read(data []byte) {
 		w.fault("the server sent %.200s: %v", data, err)
 		return
 	}
-	if _, isRoom := f.Channel.Room(); isRoom {
-		w.ofRoom(&f)
+	if _, _, follows := f.Channel.Aggregate(); follows {
+		w.ofHead(&f)
 	}
 	if f.Type == subjects.FrameOK || f.Type == subjects.FrameErr {
 		w.answer(&f)
@@ -137,8 +137,8 @@ func (w *Watch) answer(f *subjects.ServerFrame) {
 	}
 }
 
-func (w *Watch) ofRoom(f *subjects.ServerFrame) {
-	r := w.room(f.Channel)
+func (w *Watch) ofHead(f *subjects.ServerFrame) {
+	r := w.head(f.Channel)
 	switch f.Type {
 	case subjects.FrameSnap:
 		w.snap(r, f)

@@ -2,7 +2,7 @@ import { Client } from "../tutti.js";
 import { Emitter } from "../tutti/emitter.js";
 import { signIn } from "./auth.js";
 import { h, icon, set, text } from "./dom.js";
-import { avatar, copy } from "./face.js";
+import { avatar, copy, personHref } from "./face.js";
 import { Invitations } from "./invitations.js";
 import { Names } from "./names.js";
 import { Player } from "./player.js";
@@ -40,6 +40,8 @@ export class App extends Emitter {
   #link = h("button", { type: "button", class: "link-state", "data-test": "connection", onclick: () => this.client.hurry() }, h("span"));
   #who = h("div", { class: "menu-holder" });
   #closeMenu = () => {};
+  /** The address of the picture of who is signed in, as it is shown. */
+  #picture = "";
   /** The address that is shown. */
   #at = "";
   /** @type {Invitations<RoomInvite>} */
@@ -72,6 +74,7 @@ export class App extends Emitter {
     this.client.on("status", () => this.#showLink());
     this.client.on("user", () => { this.#showUser(); this.#rooms.restart(); this.#playlists.restart(); });
     this.client.on("renamed", () => this.#showUser());
+    this.names.on(() => { if (this.client.user && this.names.picture(this.client.user.id) !== this.#picture) this.#showUser(); });
     this.#showLink();
     this.#showUser();
     this.#rooms.restart();
@@ -138,9 +141,11 @@ export class App extends Emitter {
     }
     const menu = h("div", { class: "menu", hidden: true, "data-test": "user-menu" },
       h("header", {}, h("strong", { class: "clip" }, user.nickname), h("span", { class: "hint clip" }, user.email)),
+      h("a", { class: "button plain", href: personHref(user.id), "data-test": "my-page", onclick: () => toggle(false) }, icon("people"), "Your page"),
       h("button", { type: "button", class: "button plain", onclick: () => { toggle(false); copy(user.id, "Your id is copied: give it to who wants to invite you."); } }, icon("link"), "Copy my id for invitations"),
       h("button", { type: "button", class: "button plain", "data-test": "sign-out", onclick: () => { toggle(false); this.client.logout(); } }, icon("door"), "Sign out"));
-    const face = avatar(user.id, user.nickname);
+    this.#picture = this.names.picture(user.id);
+    const face = avatar(user.id, user.nickname, this.#picture);
     const button = h("button", {
       type: "button", class: "button plain round", "aria-expanded": "false", "aria-label": `Account of ${user.nickname}`, "data-test": "account",
       onclick: () => toggle(menu.hidden),

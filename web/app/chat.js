@@ -70,7 +70,10 @@ export function chatPanel(app, id, { what = id.startsWith("playlist_") ? "playli
     h("div", { class: "panel-head" }, label, slow, settings, close), trouble, whole);
   const unread = h("b", { class: "num", hidden: true, "data-test": "chat-unread" });
   const opener = h("button", { type: "button", class: "button primary chat-opener", "aria-expanded": "false", "data-test": "chat-open", onclick: () => drawer(true) }, icon("chat"), "Chat", unread);
-  const element = h("div", { class: "chat" }, opener, box);
+  const scrim = h("div", { class: "chat-scrim", onclick: () => drawer(false) });
+  const element = h("div", { class: "chat" }, opener, scrim, box);
+  /** What lies under the open drawer, and cannot be reached meanwhile. @type {HTMLElement[]} */
+  let under = [];
 
   const desk = {
     app,
@@ -203,14 +206,16 @@ export function chatPanel(app, id, { what = id.startsWith("playlist_") ? "playli
     set(opener, "aria-label", fresh > 0 ? `Chat, ${fresh} new` : "Chat");
   }
 
-  /** The first row that can be seen: it stays where it is while others come above it. */
+  /** The first row that begins in sight: it stays where it is while others come above it. */
   function anchorRow() {
     const { top } = scroller.getBoundingClientRect();
+    let last = null;
     for (const row of list.children) {
-      const rect = row.getBoundingClientRect();
-      if (rect.bottom > top && row.classList.contains("chat-message")) return { row, top: rect.top };
+      if (!row.classList.contains("chat-message")) continue;
+      last = { row, top: row.getBoundingClientRect().top };
+      if (last.top >= top) break;
     }
-    return null;
+    return last;
   }
 
   /** @param {Entry[]} entries */
@@ -239,13 +244,31 @@ export function chatPanel(app, id, { what = id.startsWith("playlist_") ? "playli
   function drawer(open) {
     set(box, "data-open", open ? "true" : null);
     set(opener, "aria-expanded", String(open));
-    document.documentElement.classList.toggle("drawer-open", open);
+    cover(open);
     if (open) {
       toEnd();
-      write.focus();
+      // A finger opens it to read: the keyboard would take half of the screen at once.
+      if (matchMedia("(hover: none)").matches) scroller.focus();
+      else write.focus();
       if (!box.contains(document.activeElement)) close.focus();
     } else opener.focus();
   }
+
+  /** @param {boolean} open */
+  function cover(open) {
+    document.documentElement.classList.toggle("drawer-open", open);
+    for (const one of under) one.inert = false;
+    under = [];
+    if (!open) return;
+    for (let at = /** @type {HTMLElement | null} */ (box); at && at !== document.body; at = at.parentElement) {
+      for (const other of at.parentElement?.children ?? []) {
+        if (other instanceof HTMLElement && other !== at && other !== scrim && !other.inert && other.id !== "toasts") under.push(other);
+      }
+    }
+    for (const one of under) one.inert = true;
+  }
+  const widened = () => { if (!narrow.matches && box.dataset.open) drawer(false); };
+  narrow.addEventListener("change", widened);
   box.addEventListener("keydown", (event) => { if (event.key === "Escape" && box.dataset.open && narrow.matches) drawer(false); });
 
   scroller.addEventListener("scroll", () => { if (performance.now() > wait) scrolled(); }, { passive: true });
@@ -280,7 +303,8 @@ export function chatPanel(app, id, { what = id.startsWith("playlist_") ? "playli
       sizes.disconnect();
       write.end();
       waiting.end();
-      document.documentElement.classList.remove("drawer-open");
+      narrow.removeEventListener("change", widened);
+      cover(false);
       client.release(chat);
     },
   };

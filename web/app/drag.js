@@ -12,7 +12,7 @@ const HOME_MS = 180;
 /**
  * @typedef {object} Dragged
  * @property {HTMLElement} list whose children are the rows
- * @property {(row: HTMLElement) => Node[]} picture what is seen in the hand
+ * @property {(row: HTMLElement) => HTMLElement} picture what is seen in the hand
  * @property {(row: HTMLElement) => boolean} take false if it cannot be taken
  * @property {(index: number) => void} carry where it would stand among all rows
  * @property {() => void} drop
@@ -76,7 +76,7 @@ export function dragging({ list, picture, take, carry, drop, cancel }) {
       return;
     }
     const box = row.getBoundingClientRect();
-    const ghost = h("div", { class: "drag-ghost", "aria-hidden": "true", "data-test": "drag-ghost" }, ...picture(row));
+    const ghost = h("div", { class: "drag-ghost", "aria-hidden": "true", "data-test": "drag-ghost" }, picture(row));
     ghost.style.setProperty("--width", `${box.width}px`);
     document.body.append(ghost);
     document.documentElement.classList.add("dragging");

@@ -1,5 +1,5 @@
 import { ask, field } from "./dialog.js";
-import { avatar } from "./face.js";
+import { avatar, personHref } from "./face.js";
 import { h, icon, keyed, set, text } from "./dom.js";
 import { count } from "./format.js";
 import { toast } from "./toast.js";
@@ -36,7 +36,8 @@ export function people({ app, room, act }) {
   /** @param {string} id */
   function row(id) {
     const face = h("span", {});
-    const name = h("span", { class: "clip", "data-test": "member-name" });
+    const name = h("a", { class: "clip person-name", href: personHref(id), "data-test": "member-name" });
+    let drawn = "";
     const marks = h("span", { class: "badges" });
     const actions = h("div", { class: "person-actions", hidden: true });
     const open = h("button", {
@@ -60,7 +61,9 @@ export function people({ app, room, act }) {
       update([, member]) {
         const known = names.of(id);
         const shown = known || "…";
-        if (name.textContent !== shown || !face.firstChild) face.replaceChildren(avatar(id, known || "·"));
+        const state = `${shown} ${names.picture(id)}`;
+        if (state !== drawn) face.replaceChildren(avatar(id, known || "·", names.picture(id)));
+        drawn = state;
         text(name, id === client.user?.id ? `${shown} (you)` : shown);
         const role = /** @type {Record<string, string>} */ ({ creator: "Creator", moderator: "Moderator", speaker: "Speaker", guest: "Guest" })[member.role];
         marks.replaceChildren(...[
@@ -77,9 +80,9 @@ export function people({ app, room, act }) {
         ].filter((b) => b !== false);
         open.hidden = buttons.length === 0;
         set(open, "aria-label", `Actions for ${shown}`);
-        const state = `${member.role} ${member.control} ${buttons.length}`;
-        if (actions.dataset.state !== state) {
-          actions.dataset.state = state;
+        const offered = `${member.role} ${member.control} ${buttons.length}`;
+        if (actions.dataset.state !== offered) {
+          actions.dataset.state = offered;
           actions.replaceChildren(...buttons);
         }
         if (buttons.length === 0) actions.hidden = true;

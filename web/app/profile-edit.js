@@ -39,6 +39,26 @@ export function editProfile(client, profile, changed) {
     face.replaceChildren(avatar(now.id, name.input.value.trim() || now.nickname, /^https?:\/\/./i.test(url) ? url : ""));
   }
 
+  /**
+   * Saves a change, unless what it was made from was changed meanwhile. Another name alone is no
+   * such change: the profile follows the account a moment later.
+   *
+   * @param {Partial<import("../tutti/types.js").Profile>} change
+   */
+  async function put(change) {
+    const live = client.users.known(now.id);
+    if (live && live.rev > now.rev && same(live, now)) now = live;
+    try {
+      now = await client.http.setProfile({ ...change, rev: now.rev });
+    } catch (err) {
+      if (/** @type {any} */ (err).code !== "conflict") throw err;
+      const before = now;
+      now = await client.query("user", { user: now.id });
+      if (!same(before, now)) throw new Refusal("conflict", "Your profile was changed on another device just now. Save again to put this in its place.");
+      now = await client.http.setProfile({ ...change, rev: now.rev });
+    }
+  }
+
   drawBio();
   drawFace();
   ask({
@@ -55,15 +75,9 @@ export function editProfile(client, profile, changed) {
       const wanted = { bio: bio.value.trim(), avatarUrl: picture.input.value.trim(), relations: relations.value(), heard: heard.value() };
       if (!nickname) throw new Refusal("invalid", "choose a name that others will see", { field: "nickname" });
       if (length(wanted.bio) > LONGEST) throw new Refusal("invalid", `a text about you has at most ${LONGEST} characters`, { field: "bio" });
-      const news = Object.entries(wanted).filter(([key, value]) => now[/** @type {keyof typeof wanted} */ (key)] !== value);
-      try {
-        // The name comes last: it makes another revision of the profile.
-        if (news.length) now = { ...now, ...await client.http.setProfile({ ...Object.fromEntries(news), rev: now.rev }) };
-      } catch (err) {
-        if (/** @type {any} */ (err).code !== "conflict") throw err;
-        now = await client.query("user", { user: now.id });
-        throw new Refusal("conflict", "Your profile was changed on another device just now. Save again to put this in its place.");
-      }
+      const news = Object.fromEntries(Object.entries(wanted).filter(([key, value]) => now[/** @type {keyof typeof wanted} */ (key)] !== value));
+      // The name comes last: it makes another revision of the profile.
+      if (Object.keys(news).length) await put(news);
       if (nickname !== now.nickname) {
         await client.http.setNickname(nickname);
         now = { ...now, nickname };
@@ -72,4 +86,13 @@ export function editProfile(client, profile, changed) {
       toast("Your profile is saved.");
     },
   });
+}
+
+/**
+ * @param {import("../tutti/types.js").Profile} a
+ * @param {import("../tutti/types.js").Profile} b
+ * @returns {boolean} whether they differ in the name at most
+ */
+function same(a, b) {
+  return a.bio === b.bio && a.avatarUrl === b.avatarUrl && a.relations === b.relations && a.heard === b.heard;
 }

@@ -1,5 +1,6 @@
 import { h, icon, keyed, rest, set, text } from "./dom.js";
 import { count, duration } from "./format.js";
+import { byDefault, queueOptions, unusual } from "./room-options.js";
 
 /** @typedef {import("../tutti/types.js").QueueEntry} QueueEntry */
 
@@ -11,6 +12,10 @@ import { count, duration } from "./format.js";
 export function queueList({ app, room, act }) {
   const list = h("ol", { class: "queue", "data-test": "queue" });
   const total = h("span", { class: "quiet small" });
+  const how = h("div", { class: "badges", "data-test": "queue-how" });
+  const undo = h("button", { type: "button", class: "button slim", hidden: true, "data-test": "undo", onclick: () => takeBack() }, icon("undo"), "Undo");
+  const shuffle = h("button", { type: "button", class: "button plain round", hidden: true, "aria-label": "Shuffle tracks of equal votes", title: "Shuffle", "data-test": "shuffle", onclick: () => act("shuffle") }, icon("shuffle"));
+  const options = h("button", { type: "button", class: "button plain round", hidden: true, "aria-label": "How the queue works", title: "How the queue works", "data-test": "queue-settings", onclick: () => queueOptions(room) }, icon("gear"));
   const invitation = h("p", {}, "Suggest a track, and everybody can vote for it.");
   const empty = h("div", { class: "empty small-empty", "data-test": "queue-empty" }, rest(), h("h3", {}, "The queue is empty"), invitation);
   /** Votes on their way: shown at once, forgotten when answered. @type {Set<string>} */
@@ -25,6 +30,23 @@ export function queueList({ app, room, act }) {
     await act("vote", { track });
     pending.delete(track);
     draw();
+  }
+
+  async function takeBack() {
+    const change = room.you?.undo?.change;
+    if (change === undefined || undo.hasAttribute("data-pending")) return;
+    set(undo, "data-pending", true);
+    await act("undo", { change });
+    set(undo, "data-pending", null);
+    draw();
+  }
+
+  /** What undo takes back, as a person says it. */
+  function whatUndone() {
+    const { verb = "", by = "" } = room.you?.undo ?? {};
+    const what = /** @type {Record<string, string>} */ ({ suggest: "suggestion", remove: "removal", shuffle: "shuffle", setQueue: "change of how the queue works" })[verb] ?? "change";
+    const name = app.names.of(by);
+    return `Take back ${by === app.client.user?.id ? "your" : name ? `${name}'s` : "the"} ${what}`;
   }
 
   /** @param {QueueEntry} first */
@@ -71,6 +93,15 @@ export function queueList({ app, room, act }) {
 
   function draw() {
     const queue = room.queue();
+    const closed = room.state?.phase !== "open";
+    how.replaceChildren(...unusual(room.state?.queueOptions ?? byDefault).map((one) => h("span", { class: "badge" }, one)));
+    undo.hidden = closed || !room.you?.undo;
+    if (!undo.hidden) {
+      set(undo, "aria-label", whatUndone());
+      set(undo, "title", whatUndone());
+    }
+    shuffle.hidden = closed || queue.length < 2 || !room.may("shuffle");
+    options.hidden = closed || !room.may("setQueue");
     drawRows(queue);
     list.hidden = queue.length === 0;
     invitation.hidden = room.state?.phase !== "open";
@@ -79,7 +110,7 @@ export function queueList({ app, room, act }) {
   }
 
   return {
-    element: h("section", { class: "panel", "aria-labelledby": "queue-title" }, h("div", { class: "panel-head" }, h("h2", { id: "queue-title" }, "Up next"), total), list, empty),
+    element: h("section", { class: "panel", "aria-labelledby": "queue-title" }, h("div", { class: "panel-head" }, h("h2", { id: "queue-title" }, "Up next"), total, undo, shuffle, options), how, list, empty),
     draw,
   };
 }

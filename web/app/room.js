@@ -6,7 +6,10 @@ import { copy } from "./face.js";
 import { sentence } from "./format.js";
 import { nowPlaying } from "./now.js";
 import { people } from "./people.js";
+import { askPoll, pollBox } from "./poll.js";
 import { queueList } from "./queue.js";
+import { playHistory, tellExport } from "./room-history.js";
+import { readyBox } from "./room-ready.js";
 import { suggestBox } from "./suggest.js";
 import { elsewhere, mayLeave, remember, remembered } from "./place.js";
 import { complain, toast } from "./toast.js";
@@ -56,15 +59,20 @@ export function roomView(app, id) {
   const join = h("button", { type: "button", class: "button primary", "data-test": "join", onclick: enter }, "Join");
   const leave = h("button", { type: "button", class: "button slim", "data-test": "leave", onclick: goAway }, icon("door"), "Leave");
   const share = h("button", { type: "button", class: "button slim", "data-test": "share", onclick: () => copy(location.href, "The room's address is copied.") }, icon("link"), "Share");
+  const poll = h("button", { type: "button", class: "button slim", hidden: true, "data-test": "poll-open", onclick: () => askPoll(room) }, icon("poll"), "Poll");
+  const ready = h("button", { type: "button", class: "button slim", hidden: true, "data-test": "ready-open", onclick: () => act("readyCheck", {}) }, icon("check"), "Ready?");
   const banner = h("div", { class: "banner", role: "status", hidden: true, "data-test": "banner" });
   const now = nowPlaying(stage);
   const queue = queueList(stage);
   const suggest = suggestBox(stage);
   const roster = people(stage);
+  const polled = pollBox(stage);
+  const checked = readyBox(stage);
+  const history = playHistory(stage);
   const chat = chatPanel(app, id, { what: "room", join: enter });
 
   const body = h("div", { class: "room-grid" },
-    h("div", { class: "room-main" }, now.element, queue.element),
+    h("div", { class: "room-main" }, now.element, checked.element, polled.element, queue.element, history.element),
     h("div", { class: "room-side" }, suggest.element, roster.element), chat.element);
   // On a narrow screen the columns lie under each other: what is suggested comes before what
   // waits, in the page as well, for who walks through it by keyboard.
@@ -75,7 +83,7 @@ export function roomView(app, id) {
   const whole = h("div", { hidden: true },
     h("div", { class: "room-head" },
       h("div", { class: "room-title" }, title, h("div", { class: "badges" }, badges, host)),
-      h("div", { class: "room-actions" }, share, leave, join)),
+      h("div", { class: "room-actions" }, poll, ready, share, leave, join)),
     banner, body);
   const loading = h("div", { class: "room-loading", "aria-busy": "true", "data-test": "room-loading" }, h("div", { class: "skeleton" }), h("div", { class: "skeleton" }));
   const gone = h("div", { class: "empty tall", hidden: true, "data-test": "gone" });
@@ -159,7 +167,9 @@ export function roomView(app, id) {
     drawBanner(closed, member);
     body.classList.toggle("closed", closed);
     set(queue.element, "data-closed", closed);
-    for (const part of [now, queue, suggest, roster]) part.draw();
+    poll.hidden = closed || !room.may("poll");
+    ready.hidden = closed || !room.may("readyCheck");
+    for (const part of [now, queue, suggest, roster, polled, checked, history]) part.draw();
   }
 
   /**
@@ -237,6 +247,9 @@ export function roomView(app, id) {
       roster.end();
       now.end();
       suggest.end();
+      polled.end();
+      checked.end();
+      history.end();
       chat.leave();
       app.voice.want(null);
       player.play(null, false);
@@ -262,6 +275,7 @@ function tellEvent(app, { type, body }) {
   else if (type === "member.left" && body.reason === "moved") toast("You went to another room, so you left this one.");
   else if (type === "control.granted") toast("You can play, pause and seek now.");
   else if (type === "control.revoked") toast("You do not control the music any more.");
+  else if (type === "history.exported") tellExport(app, body);
   else if (type === "role.changed") toast(`You are a ${body.role} now.`);
 }
 

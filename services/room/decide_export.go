@@ -1,0 +1,34 @@
+package room
+
+import (
+	"time"
+
+	"github.com/tuttihq/tutti/subjects"
+)
+
+// exportHistory has a playlist made of what the room has played; see reactions.go.
+func (d *decision) exportHistory(body *subjects.ExportHistory) error {
+	if err := d.enter(subjects.VerbExportHistory); err != nil {
+		return err
+	}
+	who := d.call.Principal
+	e := &subjects.HistoryExported{
+		User: who, Create: subjects.CreatePlaylist{Name: body.Name, Visibility: body.Visibility}, Tracks: []subjects.TrackRef{},
+		Playlist: subjects.DeriveID(subjects.PrefixPlaylist, time.UnixMilli(d.call.At), "history", d.call.ID, who, d.call.Command),
+	}
+	if e.Create.Name == "" {
+		e.Create.Name = d.s.Room.Name
+	}
+	named := map[string]bool{}
+	for _, p := range d.s.Plays() {
+		if !named[p.Track.ID] {
+			named[p.Track.ID] = true
+			e.Tracks = append(e.Tracks, p.Track.Ref())
+		}
+	}
+	if len(e.Tracks) == 0 {
+		return subjects.Refuse(subjects.CodeNotFound, "the room has not played anything yet")
+	}
+	d.seal(who, e)
+	return nil
+}

@@ -1,0 +1,102 @@
+package room
+
+import (
+	"crypto/sha256"
+	"math/rand/v2"
+	"slices"
+
+	"github.com/tuttihq/tutti/subjects"
+)
+
+// undo takes a change of the queue back: the one named, or the last that the sender may. All
+// of it is taken back or nothing.
+func (d *decision) undo(body *subjects.Undo) error {
+	if err := d.visible(); err != nil {
+		return err
+	}
+	who := d.call.Principal
+	if !d.call.System() && !d.s.IsMember(who) {
+		return d.enter(subjects.VerbUndo)
+	}
+	c := d.s.NewestChange(who)
+	if body.Change != 0 {
+		c = d.s.Change(body.Change)
+	}
+	switch {
+	case c == nil && body.Change != 0:
+		return subjects.Refuse(subjects.CodeConflict, "change %d cannot be taken back any more", body.Change)
+	case c == nil:
+		return subjects.Refuse(subjects.CodeNotFound, "there is nothing that you can take back")
+	case !d.s.MayUndo(who, c):
+		return subjects.Refuse(subjects.CodeForbidden, "the room does not let a %s take others' changes back", d.s.RoleOf(who))
+	}
+	if r := d.s.CanUndo(c); r != nil {
+		return subjects.Refuse(subjects.CodeConflict, "change %d cannot be taken back: %s", c.N, r.Message)
+	}
+	d.emit(&subjects.ChangeUndone{Change: c.N, Verb: c.Verb, User: c.By})
+	d.takeBack(c)
+	return nil
+}
+
+func (d *decision) takeBack(c *subjects.QueueChange) {
+	for _, a := range c.Added {
+		d.emit(&subjects.TrackRemoved{Track: a.Track})
+	}
+	for _, track := range c.Voted {
+		d.emit(&subjects.TrackUnvoted{User: c.By, Track: track})
+	}
+	if c.Removed != nil {
+		d.emit(&subjects.TrackRestored{Change: c.N, Entry: *c.Removed})
+		d.endWaiting(c.Removed.Track.ID, c.Removed.Score)
+	}
+	if c.Before != nil {
+		back := make(map[string]int64, len(c.Before))
+		for track, seq := range c.Before {
+			if _, queued := d.s.Room.Queue[track]; queued {
+				back[track] = seq
+			}
+		}
+		d.emit(&subjects.QueueShuffled{Seqs: back})
+	}
+	if c.Was != nil {
+		d.emit(&subjects.QueueSet{QueueOptions: *c.Was})
+	}
+}
+
+// shuffle deals the seqs of the queued tracks anew. The chance is in the command's id, so the
+// same command deals the same.
+func (d *decision) shuffle() error {
+	if err := d.enter(subjects.VerbShuffle); err != nil {
+		return err
+	}
+	if len(d.s.Room.Queue) < 2 {
+		return nil
+	}
+	tracks := make([]string, 0, len(d.s.Room.Queue))
+	seqs := make([]int64, 0, len(d.s.Room.Queue))
+	for id, e := range d.s.Room.Queue {
+		tracks, seqs = append(tracks, id), append(seqs, e.Seq)
+	}
+	slices.Sort(tracks)
+	slices.Sort(seqs)
+	r := rand.New(rand.NewChaCha8(sha256.Sum256([]byte(d.call.Command))))
+	r.Shuffle(len(seqs), func(i, j int) { seqs[i], seqs[j] = seqs[j], seqs[i] })
+	e := &subjects.QueueShuffled{Seqs: make(map[string]int64, len(tracks))}
+	for i, id := range tracks {
+		e.Seqs[id] = seqs[i]
+	}
+	d.emit(e)
+	return nil
+}
+
+// setQueue changes how the queue works. What it is already is nothing.
+func (d *decision) setQueue(body *subjects.SetQueue) error {
+	if err := d.enter(subjects.VerbSetQueue); err != nil {
+		return err
+	}
+	was := d.s.Room.Queueing()
+	if o := body.On(was); o != was {
+		d.emit(&subjects.QueueSet{QueueOptions: o})
+	}
+	return nil
+}
