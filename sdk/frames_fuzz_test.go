@@ -51,6 +51,28 @@ func FuzzFrames(f *testing.F) {
 		data, _ := json.Marshal(seeds[i])
 		f.Add(snap, data)
 	}
+	chat := subjects.ChatChannel(fuzzRoom)
+	said := json.RawMessage(`{"message":"msg_01M7Z5CPH9YV35BGQ9F797KWPC","user":"u","text":"hi"}`)
+	state, err = subjects.CanonicalOf(subjects.Chat{ID: fuzzRoom, Messages: map[string]subjects.ChatMessage{}})
+	if err != nil {
+		f.Fatal(err)
+	}
+	if hash, err = subjects.Hash(state); err != nil {
+		f.Fatal(err)
+	}
+	snap, _ = json.Marshal(subjects.ServerFrame{Type: subjects.FrameSnap, Channel: chat, Epoch: 1, Rev: 1, State: state, Hash: hash, You: json.RawMessage(`{"messages":{"m":{}}}`)})
+	for _, seed := range []subjects.ServerFrame{
+		{Type: subjects.FrameEvt, Channel: chat, Epoch: 1, Prev: 1, Rev: 2, Public: &subjects.Public{Events: []subjects.Event{{Type: subjects.EventMessageSent, By: "u", Body: said}}}},
+		{Type: subjects.FrameSealed, Channel: chat, Epoch: 1, Rev: 2, Events: []subjects.Event{{Type: subjects.EventMessageSent, By: "u", Body: said}}},
+		{Type: subjects.FrameSealed, Channel: chat, Epoch: 1, Rev: 2, Events: []subjects.Event{{Type: subjects.EventReactionAdded, Body: json.RawMessage(`{"message":"m","reaction":"like"}`)}}},
+		{Type: subjects.FrameLive, Channel: chat, Kind: subjects.LiveTyping, User: "u"},
+		{Type: subjects.FrameYou, Channel: chat, You: json.RawMessage(`[]`)},
+		{Type: subjects.FrameDocs, Channel: subjects.ChannelUsers, Docs: map[string]json.RawMessage{"u": []byte(`{"rev":2}`)}},
+		{Type: subjects.FrameDoc, Channel: subjects.ChannelUsers, DocID: "u", Doc: []byte(`7`)},
+	} {
+		data, _ := json.Marshal(seed)
+		f.Add(snap, data)
+	}
 	f.Add([]byte(`{"type":"docs","channel":"rooms"}`), []byte(`{"type":"doc","channel":"rooms","docId":"","doc":{}}`))
 	f.Add([]byte(`{`), []byte(`{"type":"snap","channel":"`+string(ch)+`","state":null,"hash":"`+hash+`"}`))
 
@@ -73,6 +95,15 @@ func FuzzFrames(f *testing.F) {
 		if _, err := c.feeds.follow(ch, func() follower { return feed }); err != nil {
 			t.Fatal(err)
 		}
+		talk := newDocFeed(chatKind)
+		if _, err := c.feeds.follow(chat, func() follower { return talk }); err != nil {
+			t.Fatal(err)
+		}
+		c.profiles = newProfiles(c)
+		c.profiles.users["u"] = 1
+		if _, err := c.feeds.follow(subjects.ChannelUsers, func() follower { return c.profiles }); err != nil {
+			t.Fatal(err)
+		}
 		list := newListFeed(LobbyQuery{})
 		if _, err := c.feeds.follow(subjects.ChannelRooms, func() follower { return list }); err != nil {
 			t.Fatal(err)
@@ -82,6 +113,11 @@ func FuzzFrames(f *testing.F) {
 			frame, err := decodeFrame(data)
 			if err != nil || l.handle(frame) != nil {
 				return // the connection is over
+			}
+			if talk.known {
+				if view := talk.now(); len(view.Messages()) < len(view.Chat.Messages) {
+					t.Fatalf("%d of %d messages are shown", len(view.Messages()), len(view.Chat.Messages))
+				}
 			}
 			if !feed.known {
 				continue

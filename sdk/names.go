@@ -70,6 +70,9 @@ func (n *Names) Set(users ...string) error {
 		next[id] = struct{}{}
 	}
 	p := n.all
+	if p.client.ctx.Err() != nil {
+		return ErrClosed
+	}
 	p.turn.Lock()
 	defer p.turn.Unlock()
 	before, err := p.replace(n, next)

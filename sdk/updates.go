@@ -45,12 +45,14 @@ type UpdateOf[V any] struct {
 	View      *V              // of a snapshot
 }
 
-// What rooms, playlists and chats tell.
-type (
-	Update         = UpdateOf[RoomView]
-	PlaylistUpdate = UpdateOf[PlaylistView]
-	ChatUpdate     = UpdateOf[ChatView]
-)
+// Update is one thing that a followed room told.
+type Update = UpdateOf[RoomView]
+
+// PlaylistUpdate is one thing that a followed playlist told.
+type PlaylistUpdate = UpdateOf[PlaylistView]
+
+// ChatUpdate is one thing that a followed chat told.
+type ChatUpdate = UpdateOf[ChatView]
 
 // updates is the queue of one reader. The lock of its feed guards it.
 type updates[V any] struct {

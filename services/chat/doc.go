@@ -1,4 +1,4 @@
-// Package chat runs the chats of rooms: one for each room, under the room's id.
+// Package chat runs the chats of rooms and playlists: one for each, under its id.
 //
 // A chat is an aggregate: its state is folded from a log of commits, and this package is
 // the [Machine] that the kernel (services/internal/aggregate) runs for each. What a chat
@@ -7,14 +7,15 @@
 //
 //   - Decide (decide.go, decide_message.go, decide_moderation.go): state and command in,
 //     events or a typed refusal out; no clock and no I/O;
-//   - what a chat knows of its room (follow.go): a consumer of the rooms' events sends the
-//     chat what concerns it, as commands that take effect once;
+//   - what a chat knows of its room or playlist (follow.go, heard.go): consumers of their
+//     events send the chat what concerns it, as commands that take effect once;
 //   - the history (archive.go, history.go): every message in the store, read by page.
 //
 // # Who may do what
 //
-// The room decides, with its members, roles, grants, bans and invitations. The chat does
-// not ask: it keeps what it is told in its own log, so that what it decided can be
+// The room decides, with its members, roles, grants, bans and invitations; or the playlist,
+// with its members, invitations and visibility, in whose chat its creator keeps order. What is
+// said of rooms here goes for playlists too. The chat does not ask: it keeps what it is told in its own log, so that what it decided can be
 // understood from its log alone. It learns of a change within milliseconds; somebody who has
 // just joined, and whom it does not know yet, waits until it has heard of it
 // (prepare.go). Facts may arrive in another order than they happened, after a process was
@@ -41,8 +42,8 @@
 // and react to is sealed to them. They find it in history too, as long as the chat remembers
 // it (subjects.MaxSealedMessages). Slow mode slows them alike.
 //
-// Deleting takes the text out of the document, the state and the history. The log keeps
-// the event that brought it: a log is not rewritten (docs/adr/0013).
+// Deleting takes the text out of the document, the state, the snapshot and the history. The
+// log keeps the event that brought it: a log is not rewritten (docs/adr/0013).
 //
 // Reactions are to messages of the last page. A count is final when its message leaves it.
 //

@@ -8,7 +8,8 @@
 //
 //   - Decide (decide.go and decide_*.go, one group of use cases a file): state and command
 //     in, events or a typed refusal out; no clock and no I/O;
-//   - Prepare (prepare.go): tracks are looked up in the catalogue before the decision;
+//   - Prepare (prepare.go): tracks are looked up in the catalogue, and who follows whom, before
+//     the decision;
 //   - the documents (project.go) and the lists made of them (list.go);
 //   - the export (reactions.go): a playlist becomes the room of another service.
 //
@@ -31,14 +32,23 @@
 // succeeds.
 //
 // Who may not see a playlist is answered not_found whatever they ask, with the words and
-// the fields that a playlist has which never was. In one that is not public every member is
-// the creator or invited: withdrawing an invitation takes the user out, and so does hiding
-// a public playlist from whoever is in it uninvited. The creator is always in it, and ends
-// it by deleting it.
+// the fields that a playlist has which never was. In a private one every member is the
+// creator or invited: withdrawing an invitation takes the user out, and so does narrowing who
+// sees the playlist, from whoever is in it uninvited. The creator is always in it, and ends it
+// by deleting it.
 //
-// Visibility "followers" is as private as private for everything but lists: who follows
-// the creator finds the playlist there. [Follows] is asked; as long as nobody keeps who
-// follows whom it is [NoFollows], and finds nothing more than a private one's rows.
+// # Followers
+//
+// Visibility "followers" shows a playlist to whoever follows its creator, and is private to
+// everybody else. Who follows whom is not in the log. [Follows] is asked for lists, and when
+// somebody joins whom the state does not let see it: if they follow, they are let in by a
+// sealed event, and from then on being in it is what lets them see it. So an edge tells from
+// the state alone who may see and do what, but for a preview: whether to ask about a viewer
+// says PlaylistState.FollowersMaySee, and what such a viewer may do says FollowerYou.
+//
+// Who unfollows stays in, and does not come back once they have left. Whoever was taken out
+// (withdraw) comes back only invited, whomever they follow. Where only the invited edit,
+// followers look on.
 //
 // # Export
 //
@@ -52,6 +62,8 @@
 // knows the ids: there is one room, with each track once.
 //
 // The room looks its tracks up itself. If its service can have none of the first
-// subjects.MaxTracksPerCommand then, the room does not come about; the sender finds nothing
-// under the id, and may export again.
+// subjects.MaxTracksPerCommand then, the room does not come about. What the room's owner refuses
+// comes back as the command "refused", and the exporter is told by a sealed event that the
+// export failed, or a part of it (docs/adr/0015). Only vote rooms can be opened: an export that
+// asks for a show is refused.
 package playlist

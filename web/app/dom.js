@@ -219,8 +219,9 @@ export function keyed(list, keyOf, make) {
     if (within >= 0 && lost !== undefined && !next.has(lost)) {
       // The row that had the focus is gone: the one in its place takes it, or the list.
       const row = [...next.values()][Math.min(within, next.size - 1)]?.element;
-      const same = focused?.dataset.test ? row?.querySelector(`[data-test="${focused.dataset.test}"]:not([hidden])`) : null;
-      const heir = same ?? row?.querySelector("a, button:not([hidden])") ?? list.closest("section")?.querySelector("h2");
+      const candidates = [...row?.querySelectorAll("a, button") ?? []].filter((one) => one.getClientRects().length > 0);
+      const same = candidates.find((one) => /** @type {HTMLElement} */ (one).dataset.test === focused?.dataset.test);
+      const heir = same ?? candidates[0] ?? list.closest("section")?.querySelector("h2");
       if (heir instanceof HTMLElement) {
         if (heir.tagName === "H2") heir.tabIndex = -1;
         heir.focus({ preventScroll: true });

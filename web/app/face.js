@@ -29,6 +29,15 @@ export function personHref(id) {
 }
 
 /**
+ * @param {string} id a user id
+ * @param {string} name
+ * @returns {HTMLAnchorElement} the name, that leads to the person's page
+ */
+export function personLink(id, name) {
+  return h("a", { class: "person-name", href: personHref(id) }, name);
+}
+
+/**
  * Copies a text, or shows it where the browser does not let a page copy.
  *
  * @param {string} what

@@ -1,6 +1,6 @@
 import { h, icon, keyed, rest, set, text } from "./dom.js";
 import { explain } from "./format.js";
-import { followBook } from "./people-follow.js";
+import { followBook } from "./people-book.js";
 import { personRow } from "./people-row.js";
 
 /** @typedef {import("../tutti/types.js").Profile} Profile */

@@ -15,7 +15,7 @@ const EDITING_MS = 8_000;
 export function playlistPeople({ app, playlist, act, draw: drawAll }, titleOf) {
   const { client, names } = app;
   const total = h("span", { class: "quiet small num", "data-test": "playlist-member-count" });
-  const more = h("button", { type: "button", class: "button slim", "data-test": "playlist-invite", onclick: () => invite(app, playlist) }, icon("plus"), "Invite");
+  const more = h("button", { type: "button", class: "button slim", "data-test": "playlist-invite-open", onclick: () => invite(app, playlist) }, icon("plus"), "Invite");
   const list = h("ul", { class: "people", "data-test": "playlist-members" });
   const drawRows = keyed(list, (/** @type {string} */ id) => id, (id) => row(id));
   /** What people just did; as many as there are members. @type {Map<string, {text: string, timer: ReturnType<typeof setTimeout>}>} */

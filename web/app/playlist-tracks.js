@@ -70,11 +70,7 @@ export function trackList({ app, playlist, act }) {
    * @param {"pointer" | "keys"} by
    */
   function take(id, by) {
-    if (hand || !mayMove()) return false;
-    if (!order.take(id)) {
-      if (order.waiting) toast("Too many moves are on their way. Wait until the connection is back.", { bad: true });
-      return false;
-    }
+    if (hand || !mayMove() || !reach(id)) return false;
     hand = by;
     handRev = playlist.rev;
     open = "";
@@ -101,11 +97,19 @@ export function trackList({ app, playlist, act }) {
     if (id) say(`${titleOf(id)} is back at place ${order.shown().indexOf(id) + 1}.`);
   }
 
-  /** Moves a track without taking it. @param {string} id @param {number} to */
+  /** Moves a track without leaving it in the hand. @param {string} id @param {number} to */
   function put(id, to) {
-    if (!take(id, "keys")) return;
+    if (hand || !mayMove() || !reach(id)) return;
     order.carry(to);
+    handRev = playlist.rev;
     drop();
+  }
+
+  /** Takes a track, or tells why not. @param {string} id */
+  function reach(id) {
+    if (order.take(id)) return true;
+    if (order.waiting) toast("Too many moves are on their way. Wait until the connection is back.", { bad: true });
+    return false;
   }
 
   /**
@@ -198,10 +202,7 @@ export function trackList({ app, playlist, act }) {
         const shown = order.shown();
         const at = shown.indexOf(id);
         const wanted = to(at, shown.length - 1);
-        if (wanted === at || wanted < 0 || wanted >= shown.length) return;
-        put(id, wanted);
-        open = id; // for the next step
-        draw();
+        if (wanted !== at && wanted >= 0 && wanted < shown.length) put(id, wanted);
       },
     }, label);
     const up = mover("Move up", "track-up", (at) => at - 1);

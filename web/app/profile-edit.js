@@ -19,6 +19,7 @@ const visibilities = [["public", "Everybody"], ["followers", "Followers"], ["pri
  * @param {() => void} changed
  */
 export function editProfile(client, profile, changed) {
+  if (document.querySelector("dialog[data-test=profile-dialog]")) return;
   let now = profile;
   const name = field("Your name", { name: "nickname", maxlength: 32, value: now.nickname, autocomplete: "nickname", "data-test": "profile-nickname" }, "Nobody else may have the same. It changes everywhere at once.");
   const bio = h("textarea", { class: "input", name: "bio", rows: 4, "aria-describedby": "hint-bio", "data-test": "profile-bio", oninput: () => drawBio() }, now.bio);

@@ -1,7 +1,8 @@
 import { h, icon, rest, set, text } from "./dom.js";
 import { avatar, copy } from "./face.js";
 import { count, explain } from "./format.js";
-import { followBook, followButton } from "./people-follow.js";
+import { followBook } from "./people-book.js";
+import { followButton } from "./people-follow.js";
 import { newest } from "./people-row.js";
 import { editProfile } from "./profile-edit.js";
 import { profileTabs } from "./profile-tabs.js";

@@ -1,4 +1,5 @@
 import { h, icon, keyed, rest, set, text } from "./dom.js";
+import { personLink } from "./face.js";
 import { count, duration } from "./format.js";
 import { byDefault, queueOptions, unusual } from "./room-options.js";
 
@@ -55,6 +56,7 @@ export function queueList({ app, room, act }) {
     const place = h("span", { class: "place num", "aria-hidden": "true" });
     const title = h("p", { class: "row-title clip" }, first.track.title);
     const detail = h("p", { class: "hint clip" });
+    let drawn = "";
     const score = h("span", { class: "num", "data-test": "score" });
     const button = h("button", { type: "button", class: "vote", "data-test": "vote", onclick: () => { if (!button.hasAttribute("aria-disabled")) vote(id); } });
     const remove = h("button", { type: "button", class: "button plain round row-remove", "aria-label": `Remove ${first.track.title}`, title: "Remove", "data-test": "remove", onclick: () => act("remove", { track: id }) }, icon("trash"));
@@ -75,7 +77,12 @@ export function queueList({ app, room, act }) {
         const by = app.names.of(entry.suggestedBy);
         text(place, String(index + 1));
         const missing = needed - entry.score;
-        text(detail, [entry.track.artist, duration(entry.track.durationMs), by && `from ${entry.suggestedBy === app.client.user?.id ? "you" : by}`, missing > 0 && `${count(missing, "vote")} short`].filter(Boolean).join(" · "));
+        const from = by && (entry.suggestedBy === app.client.user?.id ? "you" : by);
+        const shown = JSON.stringify([entry.track.artist, from, missing]);
+        if (shown !== drawn) {
+          drawn = shown;
+          detail.replaceChildren([entry.track.artist, duration(entry.track.durationMs)].filter(Boolean).join(" · "), ...(from ? [" · from ", personLink(entry.suggestedBy, from)] : []), missing > 0 ? ` · ${count(missing, "vote")} short` : "");
+        }
         text(score, String(entry.score));
         const may = (you?.member ?? false) && room.may("vote") && !you?.cannotVote;
         // Not disabled: a button that is loses the focus, and who votes by keyboard their place.

@@ -1,5 +1,6 @@
 import { ask, choice, field } from "./dialog.js";
 import { h, icon, keyed, set, text } from "./dom.js";
+import { personLink } from "./face.js";
 import { ago, count, explain } from "./format.js";
 import { toast } from "./toast.js";
 
@@ -43,13 +44,15 @@ export function playHistory({ app, room }) {
   function row({ track, by, at }) {
     const detail = h("p", { class: "hint clip" });
     const when = h("span", { class: "hint" });
+    let drawn = "-";
     return {
       element: h("li", { class: "queue-row play-row", "data-test": "play-row", "data-track": track.id },
         track.artworkUrl ? h("img", { class: "row-art", src: track.artworkUrl, alt: "", loading: "lazy" }) : h("div", { class: "row-art blank" }, icon("list")),
         h("div", { class: "row-text" }, h("p", { class: "row-title clip" }, track.title), detail), when),
       update() {
-        const name = by && app.names.of(by);
-        text(detail, [track.artist, name && `from ${by === app.client.user?.id ? "you" : name}`].filter(Boolean).join(" · "));
+        const name = by && (by === app.client.user?.id ? "you" : app.names.of(by));
+        if (drawn !== name) detail.replaceChildren(track.artist, ...(name ? [track.artist ? " · from " : "from ", personLink(by, name)] : []));
+        drawn = name;
         text(when, ago(at, app.client.clock.now()));
         set(when, "title", new Date(at).toLocaleString());
       },

@@ -2,7 +2,7 @@ import { signIn } from "./auth.js";
 import { chatPanel } from "./chat.js";
 import { ask } from "./dialog.js";
 import { h, icon, rest, set, text } from "./dom.js";
-import { copy } from "./face.js";
+import { copy, personLink } from "./face.js";
 import { sentence } from "./format.js";
 import { nowPlaying } from "./now.js";
 import { people } from "./people.js";
@@ -154,7 +154,9 @@ export function roomView(app, id) {
       state.options.onlyInvitedVote && badge("The invited vote", "people"),
     ].filter((b) => b !== false));
     const by = names.of(state.creator);
-    text(host, by ? `by ${state.creator === client.user?.id ? "you" : by}` : "");
+    const called = by && (state.creator === client.user?.id ? "you" : by);
+    if (host.dataset.by !== called) host.replaceChildren(...(called ? ["by ", personLink(state.creator, called)] : []));
+    host.dataset.by = called;
     element.dataset.member = String(member);
     if (member && !closed) remember(client, state);
     else if (you && remembered(client) === id) remember(client, null);

@@ -29,8 +29,8 @@ export const routes = [
  * @returns {{route: Route, id: string} | null} null if it names no view
  */
 export function find(hash) {
-  const [, name = "", id = "", ...rest] = hash.split("/");
-  if (rest.length > 0) return null;
+  const [start, name = "", id = "", ...rest] = hash.split("/");
+  if (start !== "#" || rest.length > 0) return null;
   const route = routes.find((r) => r.name === name && (r.id ? r.id.test(id) : id === ""));
   return route ? { route, id } : null;
 }

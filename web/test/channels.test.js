@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { inOrder } from "../tutti.js";
 import { FOLLOWED } from "../tutti/users.js";
-import { World, grant, settle } from "./fake.js";
+import { World, grant as grantOf, settle } from "./fake.js";
 
 const list = "playlist_01KQHPHXG05QEVK0843BW3VH8V";
 const room = "room_01KQHPHXG05QEVK0843BW3VH8V";
@@ -10,12 +10,18 @@ const room = "room_01KQHPHXG05QEVK0843BW3VH8V";
 /** @param {string} id @param {number} order */
 const track = (id, order) => ({ track: { id, title: id, artist: "", durationMs: 1000, provider: "demo", url: "", artworkUrl: "" }, order, addedBy: "user_a", addedAt: 1 });
 
+/** A user's id that ends in a name of one letter, or in a number. @param {string | number} name */
+const user = (name) => `user_01KQHPHXG05QEVK0843BW${String(name).toUpperCase().padStart(5, "0")}`;
+const ada = user("ada");
+/** @param {string} name */
+const grant = (name) => ({ ...grantOf(name), user: { ...grantOf(name).user, id: ada } });
+
 /** A world in which somebody is signed in and connected. @param {import("node:test").TestContext} t */
 async function signedIn(t) {
   const world = new World(t);
   world.answers = () => [200, grant("ada")];
   await world.client.login({ email: "ada@example.com", password: "correct horse" });
-  await world.connected({ user: "user_ada" });
+  await world.connected({ user: ada });
   return world;
 }
 
@@ -168,20 +174,24 @@ test("users that are asked for together are followed together, and stay followed
   const world = new World(t);
   await world.connected();
   const { users } = world.client;
-  for (const id of ["user_a", "user_b", "user_a"]) assert.equal(users.of(id), undefined);
+  const [a, b, c] = [user("a"), user("b"), user("c")];
+  for (const none of ["", "sys", "room_01KQHPHXG05QEVK0843BW3VH8V", "user_1", `${a}0`]) assert.equal(users.of(none), undefined);
+  await world.pass(40);
+  assert.equal(world.socket.of("sub").length, 0, "what is no user's id is not asked for");
+  for (const id of [a, b, a]) assert.equal(users.of(id), undefined);
   assert.equal(world.socket.of("sub").length, 0);
   await world.pass(40);
-  assert.deepEqual(world.socket.of("sub").map((s) => s.ids), [["user_b", "user_a"]]);
-  users.of("user_c"); // while the first answer is still to come
+  assert.deepEqual(world.socket.of("sub").map((s) => s.ids), [[b, a]]);
+  users.of(c); // while the first answer is still to come
   await world.pass(40);
   assert.equal(world.socket.of("sub").length, 1);
-  world.socket.say({ type: "docs", channel: "users", docs: { user_a: profile("user_a", "Ada") } });
-  assert.deepEqual([users.of("user_a")?.nickname, users.answered("user_b"), users.answered("user_c")], ["Ada", true, false]);
+  world.socket.say({ type: "docs", channel: "users", docs: { [a]: profile(a, "Ada") } });
+  assert.deepEqual([users.of(a)?.nickname, users.answered(b), users.answered(c)], ["Ada", true, false]);
   await world.pass(40);
-  assert.deepEqual(world.socket.of("sub")[1].ids, ["user_b", "user_c", "user_a"]);
-  world.socket.say({ type: "docs", channel: "users", docs: { user_a: profile("user_a", "Ada"), user_c: profile("user_c", "Cy") } });
-  world.socket.say({ type: "doc", channel: "users", docId: "user_a", doc: profile("user_a", "Ada L", 2) });
-  assert.deepEqual([users.of("user_a")?.nickname, users.of("user_c")?.nickname], ["Ada L", "Cy"]);
+  assert.deepEqual(world.socket.of("sub")[1].ids, [b, c, a]);
+  world.socket.say({ type: "docs", channel: "users", docs: { [a]: profile(a, "Ada"), [c]: profile(c, "Cy") } });
+  world.socket.say({ type: "doc", channel: "users", docId: a, doc: profile(a, "Ada L", 2) });
+  assert.deepEqual([users.of(a)?.nickname, users.of(c)?.nickname], ["Ada L", "Cy"]);
   await world.pass(1_000);
   assert.equal(world.socket.of("sub").length, 2, "what is known is not asked for again");
 });
@@ -190,7 +200,7 @@ test("with more users than can be followed the earliest give way, and the rest d
   const world = new World(t);
   await world.connected();
   const { users } = world.client;
-  const ids = Array.from({ length: FOLLOWED + 100 }, (_, i) => `user_${i}`);
+  const ids = Array.from({ length: FOLLOWED + 100 }, (_, i) => user(i));
   const answer = () => {
     const sub = world.socket.of("sub").at(-1);
     assert.ok(sub.ids.length <= FOLLOWED);
@@ -213,9 +223,9 @@ test("one's own new nickname shows, whichever device it was changed on", async (
   /** @type {string[]} */ const names = [];
   world.client.on("renamed", (user) => names.push(user.nickname));
   await world.pass(40);
-  assert.deepEqual(world.socket.of("sub").at(-1).ids, ["user_ada"]);
-  world.socket.say({ type: "docs", channel: "users", docs: { user_ada: profile("user_ada", "ada") } });
-  world.socket.say({ type: "doc", channel: "users", docId: "user_ada", doc: profile("user_ada", "Ada Two", 2) });
+  assert.deepEqual(world.socket.of("sub").at(-1).ids, [ada]);
+  world.socket.say({ type: "docs", channel: "users", docs: { [ada]: profile(ada, "ada") } });
+  world.socket.say({ type: "doc", channel: "users", docId: ada, doc: profile(ada, "Ada Two", 2) });
   assert.equal(world.client.user?.nickname, "Ada Two");
   world.answers = () => [200, { nickname: "Ada Three" }];
   await world.client.http.setNickname("Ada Three");

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
-import { applyPatch, canonical, hash, nextEligible, ordered, positionAt } from "../tutti.js";
+import { applyPatch, canonical, hash, inOrder, nextEligible, ordered, positionAt } from "../tutti.js";
 
 /** @param {string} name */
 function vectors(name) {
@@ -49,4 +49,10 @@ test("the queue's order", async (t) => {
       assert.equal(nextEligible(state)?.track.id ?? "", next);
     });
   }
+});
+
+test("the documents of a playlist and a chat, and the order of a playlist's tracks", () => {
+  const golden = (/** @type {string} */ name) => JSON.parse(readFileSync(new URL(`../../subjects/testdata/${name}.json`, import.meta.url), "utf8"));
+  for (const name of ["playlist_document", "chat_document"]) assert.equal(hash(golden(name)), golden(`${name}_hash`), name);
+  assert.deepEqual(inOrder(golden("playlist_document").tracks).map((one) => one.track.id), golden("playlist_row").tracks);
 });

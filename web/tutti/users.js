@@ -1,4 +1,5 @@
 import { Follow } from "./follow.js";
+import { idTime } from "./ids.js";
 
 /** @typedef {import("./types.js").Profile} Profile */
 /** @typedef {import("./types.js").ServerFrame} ServerFrame */
@@ -63,11 +64,11 @@ export class Users extends Follow {
     return this.#answered.has(id);
   }
 
-  /** @param {Iterable<string>} ids */
+  /** @param {Iterable<string>} ids what is no user's id is passed over */
   want(ids) {
     let news = false;
     for (const id of ids) {
-      if (!id) continue;
+      if (!id.startsWith("user_") || Number.isNaN(idTime(id))) continue; // it would have all of them refused
       const waits = this.#wanted.size >= FOLLOWED && this.#known.has(id) && !this.#wanted.has(id) && Date.now() - this.#askedAt < TURN_MS;
       if (waits) continue;
       if (!this.#wanted.delete(id)) news = true;
