@@ -1,5 +1,5 @@
-// Package tutti is the Go client of Tutti: it signs in, opens and joins rooms, sends
-// commands and follows what happens.
+// Package tutti is the Go client of Tutti: it signs in, opens and joins rooms, edits
+// playlists, chats, finds and follows people, and hears of everything as it happens.
 //
 //	client, err := tutti.Dial(ctx, "http://127.0.0.1:8080")
 //	if err != nil {
@@ -50,23 +50,41 @@
 // # Commands
 //
 // Every command has one id, made in the server's time, and keeps it through every retry, so
-// it takes effect once. The commands of a client to one room are carried out in the order
-// of the calls: the next is sent when the one before has its final answer. While there is no
-// connection they wait in the outbox, which is bounded (WithOutbox, ErrOutboxFull). Answers
-// that are not final (subjects.Code.Final) are not shown: the command is sent again after
-// the pause that the server asked for, as long as the caller's context lasts. A refusal is
-// a *subjects.Refusal, an error like any other:
+// it takes effect once. The commands of a client to one room, playlist or chat are carried
+// out in the order of the calls: the next is sent when the one before has its final answer.
+// While there is no connection they wait in the outbox, which is bounded (WithOutbox,
+// ErrOutboxFull). Answers that are not final (subjects.Code.Final) are not shown: the command
+// is sent again after the pause that the server asked for, as long as the caller's context
+// lasts. A refusal is a *subjects.Refusal, an error like any other:
 //
 //	subjects.CodeOf(err) == subjects.CodeClosed
 //
+// Two commands make something elsewhere, and give what they made: Playlist.Export a room,
+// Room.ExportHistory a playlist. The server tells its id once. If the connection breaks at
+// that moment the error is ErrUntold: the thing is made, and which it is remains untold.
+//
 // # Following
 //
-// Room.Views yields a room as it is whenever it has changed, always the newest. Room.Updates
-// yields every commit in order and once. Both go on over breaks of the connection, from the
-// last revision that was seen; where that is not possible any more a snapshot takes its
-// place, which Updates shows. The state is folded with the functions of package subjects
-// that the services fold it with, and RoomView.Hash equals the server's at the same revision.
-// An event that this release does not know is followed by its patch.
+// Client.Room, Client.Playlist and Client.Chat name one thing each, and are followed alike.
+// Views yields it as it is whenever it has changed, always the newest. Updates yields every
+// commit in order and once. Both go on over breaks of the connection, from the last revision
+// that was seen; where that is not possible any more a snapshot takes its place, which
+// Updates shows. The state is folded with the functions of package subjects that the services
+// fold it with, and Version.Hash equals the server's at the same revision. An event that this
+// release does not know is followed by its patch.
 //
-// Client.Lobby and Client.Invitations yield lists that stay up to date.
+// A connection follows at most subjects.MaxChannels channels (ErrTooManyChannels): one for
+// each room, playlist and chat, one for each of the lists below, one for all Names.
+//
+// Client.Lobby, Client.Invitations and Client.MyPlaylists yield lists that stay up to date;
+// Client.Names the profiles of a set of users, so that a changed nickname shows at once.
+// What is read by page (Client.Playlists, Client.SearchPeople, Room.Plays and their like)
+// is as it was when it was asked for.
+//
+// # Chats
+//
+// A chat has the id of its room or playlist. ChatView.Messages are the last messages as the
+// client's user sees them; what is older is read with Chat.History by page, or with
+// Chat.Earlier and Chat.Later to the end. Who types is told live and not kept: Chat.Typing
+// says so, Chat.Typists yields who does.
 package tutti

@@ -48,6 +48,7 @@ type page struct {
 	mu     sync.Mutex
 	said   []string // what the page complained of
 	outage bool     // the server is away: failed requests are no wonder
+	asked  string   // part of the address of a request that is to be refused
 }
 
 // browse opens the web app in a new browser.
@@ -101,7 +102,8 @@ func (w *page) listen(ev any) {
 		}
 	case *log.EventEntryAdded:
 		network := e.Entry.Source == log.EntrySourceNetwork || strings.Contains(e.Entry.Text, "WebSocket")
-		if e.Entry.Level == log.EntryLevelError && !(w.outage && network) {
+		refused := w.asked != "" && strings.Contains(e.Entry.URL, w.asked)
+		if e.Entry.Level == log.EntryLevelError && !(w.outage && network) && !refused {
 			w.said = append(w.said, fmt.Sprintf("%s %s (%s)", e.Entry.Source, e.Entry.Text, e.Entry.URL))
 		}
 	}
@@ -112,6 +114,13 @@ func (w *page) away(is bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.outage = is
+}
+
+// refuses says that requests to an address are to be refused, which the browser complains of.
+func (w *page) refuses(part string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.asked = part
 }
 
 // run carries out some steps.

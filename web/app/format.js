@@ -67,7 +67,7 @@ const told = /** @type {Record<string, string>} */ ({
   already_voted: "You have voted for this already.",
   bad_credentials: "E-mail and password do not belong together.",
   email_taken: "There is an account with this e-mail address already. Sign in instead?",
-  nickname_taken: "Somebody else has this name. Choose another.",
+  nickname_taken: "This name is taken. Choose another.",
   forbidden: "Your role in this room does not allow that.",
   not_member: "Join the room first.",
   not_invited: "In this room only the invited vote.",
