@@ -1,9 +1,11 @@
 package tutti_test
 
 import (
+	"context"
 	"errors"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	tutti "github.com/tuttihq/tutti/sdk"
 	"github.com/tuttihq/tutti/subjects"
@@ -60,5 +62,63 @@ func TestGuestsAndChangesOfAccount(t *testing.T) {
 		if _, err := c.Room(id).View(t.Context()); !errors.Is(err, tutti.ErrClosed) {
 			t.Errorf("following after Close: %v", err)
 		}
+	})
+}
+
+// A view waits for what is said about the user, and never shows what was said about another.
+func TestViewsSayWhoTheUserIs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newFake(t)
+		id := s.room("demo:a")
+		s.rooms[id].you = nil
+		c := s.user(t, "ada")
+		defer c.Close()
+		seen := make(chan string, 10)
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		go func() {
+			for v, err := range c.Room(id).Views(ctx) {
+				switch {
+				case err != nil:
+					t.Error(err)
+				case v.You == nil:
+					seen <- "guest"
+				default:
+					seen <- string(v.You.Role)
+				}
+			}
+		}()
+		saw := func(what, want string) {
+			t.Helper()
+			synctest.Wait()
+			got := ""
+			for len(seen) > 0 {
+				got = <-seen
+			}
+			if got != want {
+				t.Errorf("%s: %q, want %q", what, got, want)
+			}
+		}
+		said := func(role subjects.Role) {
+			s.do(func() {
+				s.tell(subjects.ServerFrame{Type: subjects.FrameYou, Channel: subjects.RoomChannel(id), Epoch: 1, Rev: 1, You: answer(200, subjects.You{Role: role}).Body})
+			})
+		}
+		saw("nothing was said yet", "")
+		said(subjects.RoleCreator)
+		saw("ada", "creator")
+		if _, err := c.Account().Login(t.Context(), "bob@example.com", "x"); err != nil {
+			t.Fatal(err)
+		}
+		pass(time.Minute)
+		s.vote(id)
+		saw("nothing was said about bob yet", "")
+		said(subjects.RoleMember)
+		saw("bob", "member")
+		if err := c.Account().Logout(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		pass(time.Minute)
+		saw("nobody", "guest")
 	})
 }

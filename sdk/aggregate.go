@@ -82,7 +82,7 @@ func (a *aggregate[D, Y, V]) Views(ctx context.Context) iter.Seq2[*V, error] {
 			feed.mu.Lock()
 			err, news := feed.err, feed.news
 			var now *V
-			if feed.known {
+			if feed.complete() {
 				now = feed.now()
 			}
 			feed.mu.Unlock()

@@ -20,8 +20,8 @@ type ChatView struct {
 	Version
 	// Chat is the document that everybody sees: the last subjects.ChatPage messages.
 	Chat subjects.Chat
-	// You is what the chat says about the client's user; it may be a moment behind Rev. Nil
-	// for a guest, and until the server has said it.
+	// You is what the chat says about the client's user; it may be a moment behind Rev.
+	// Nil for a guest, and in a snapshot of Updates that came before it was said.
 	You *subjects.ChatYou
 }
 

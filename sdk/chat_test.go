@@ -117,7 +117,8 @@ func TestTyping(t *testing.T) {
 					ended <- err
 					return
 				}
-				lists = append(lists, fmt.Sprint(time.Since(began).Round(time.Second), users))
+				line := fmt.Sprint(time.Since(began).Round(time.Second), users)
+				s.do(func() { lists = append(lists, line) })
 			}
 		}()
 		types := func(user string) {
@@ -140,15 +141,18 @@ func TestTyping(t *testing.T) {
 			types(fmt.Sprint("user", i))
 		}
 		pass(time.Second)
-		crowd := lists[len(lists)-1]
-		if n := strings.Count(crowd, "user"); n != 64 {
-			t.Errorf("%d are listed", n)
-		}
+		s.do(func() {
+			if n := strings.Count(lists[len(lists)-1], "user"); n != 64 {
+				t.Errorf("%d are listed", n)
+			}
+		})
 		pass(10 * time.Second)
 		want := []string{"0s []", "1s [bob]", "4s [bob eve]", "6s [bob]", "9s []"}
-		if !slices.Equal(lists[:len(want)], want) || lists[len(lists)-1] != "21s []" {
-			t.Errorf("lists: %v … %s", lists[:len(want)], lists[len(lists)-1])
-		}
+		s.do(func() {
+			if !slices.Equal(lists[:len(want)], want) || lists[len(lists)-1] != "21s []" {
+				t.Errorf("lists: %v … %s", lists[:len(want)], lists[len(lists)-1])
+			}
+		})
 		// Every key is told of, not with every key.
 		for range 100 {
 			if err := chat.Typing(); err != nil {

@@ -21,6 +21,7 @@ type docFeed[D, Y, V any] struct {
 	whole      bool // what is missing was not replayed: a snapshot is asked for
 	epoch, rev uint64
 	at         int64
+	user       string // about whom the server was asked last, "" for a guest
 	you        *Y
 	youRev     uint64 // the revision that it was said at
 	view       *V     // of now, if somebody asked since the last change
@@ -46,10 +47,13 @@ func newDocFeed[D, Y, V any](k *kind[D, Y, V]) *docFeed[D, Y, V] {
 }
 
 // ask implements follower.
-func (r *docFeed[D, Y, V]) ask(f *subjects.ClientFrame) {
+func (r *docFeed[D, Y, V]) ask(user string, f *subjects.ClientFrame) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.syncing = true
+	if user != r.user {
+		r.user, r.you, r.youRev, r.view = user, nil, 0, nil // it was said about somebody else
+	}
 	if r.known && !r.whole {
 		f.Epoch, f.Since = r.epoch, r.rev
 	}
@@ -191,6 +195,10 @@ func (r *docFeed[D, Y, V]) now() *V {
 	}
 	return r.view
 }
+
+// complete reports whether all is there that a view shows. What is said about a user follows on
+// the document at once.
+func (r *docFeed[D, Y, V]) complete() bool { return r.known && (r.you != nil || r.user == "") }
 
 func (r *docFeed[D, Y, V]) hand(u UpdateOf[V]) {
 	for reader := range r.readers {

@@ -14,7 +14,7 @@ type fakeLog struct {
 	epoch   uint64
 	commits []subjects.ServerFrame
 	kept    int // commits below it are not kept
-	you     any // what every snapshot says about the user
+	you     any // what every snapshot says about the user; nil for nothing
 
 	document func() any
 	apply    func(subjects.Meta, any, *subjects.Marks) error
@@ -197,10 +197,14 @@ func (s *fake) tell(f subjects.ServerFrame) {
 func (l *fakeLog) snap(reason string) subjects.ServerFrame {
 	state, _ := subjects.CanonicalOf(l.document())
 	hash, _ := subjects.Hash(state)
-	return subjects.ServerFrame{
+	f := subjects.ServerFrame{
 		Type: subjects.FrameSnap, Channel: l.channel, Epoch: l.epoch, Rev: uint64(len(l.commits)),
-		Reason: reason, State: state, Hash: hash, You: answer(200, l.you).Body,
+		Reason: reason, State: state, Hash: hash,
 	}
+	if l.you != nil {
+		f.You = answer(200, l.you).Body
+	}
+	return f
 }
 
 // snap makes a room's snapshot. The caller holds the lock.

@@ -32,9 +32,9 @@ type feed struct {
 // follower makes sense of a channel's frames. Its methods are called by the socket's reader
 // and must not block.
 type follower interface {
-	// ask fills in what a sub says beside the channel; frames that belong to what was asked
-	// before are then passed over until the answer comes.
-	ask(f *subjects.ClientFrame)
+	// ask fills in what a sub of a user, "" for a guest, says beside the channel; frames that
+	// belong to what was asked before are then passed over until the answer comes.
+	ask(user string, f *subjects.ClientFrame)
 	// take takes a frame. again says that the channel must be asked for again. An error ends
 	// the connection.
 	take(f *subjects.ServerFrame) (again bool, err error)
@@ -97,7 +97,7 @@ func (s *feeds) ask(f *feed) {
 	}
 	f.sub = subjects.NewID("sub", time.Now())
 	frame := subjects.ClientFrame{Type: subjects.FrameSub, ID: f.sub, Channel: f.channel}
-	f.of.ask(&frame)
+	f.of.ask(s.link.user, &frame)
 	s.link.send(encodeFrame(&frame))
 }
 

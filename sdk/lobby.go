@@ -119,7 +119,7 @@ func newListFeed(q LobbyQuery) *listFeed {
 }
 
 // ask implements follower.
-func (l *listFeed) ask(f *subjects.ClientFrame) {
+func (l *listFeed) ask(_ string, f *subjects.ClientFrame) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.syncing = true

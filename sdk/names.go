@@ -215,7 +215,7 @@ func (p *profiles) ensure() error {
 }
 
 // ask implements follower.
-func (p *profiles) ask(f *subjects.ClientFrame) {
+func (p *profiles) ask(_ string, f *subjects.ClientFrame) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	f.IDs = slices.Sorted(maps.Keys(p.users))

@@ -21,7 +21,7 @@ type PlaylistView struct {
 	// Playlist is the document; Playlist.Ordered gives the tracks in their order.
 	Playlist subjects.Playlist
 	// You is what the playlist says about the client's user; it may be a moment behind Rev.
-	// Nil for a guest, and until the server has said it.
+	// Nil for a guest, and in a snapshot of Updates that came before it was said.
 	You *subjects.PlaylistYou
 }
 
@@ -103,7 +103,8 @@ func (p *Playlist) Delete(ctx context.Context) error { return p.do(ctx, subjects
 
 // Export has a room made of the playlist, which the client's user creates. The room is there
 // a moment later: until then it is answered CodeNotFound. ErrUntold if the word of the
-// room's id got lost with the connection; the room is made all the same.
+// room's id got lost with the connection; the room is made all the same. Should the room be
+// refused, a sealed event subjects.EventExportFailed says so in Updates.
 func (p *Playlist) Export(ctx context.Context, in subjects.ExportPlaylist) (*Room, subjects.Answer, error) {
 	e, answer, err := p.tell(ctx, subjects.VerbExport, in, subjects.EventPlaylistExported)
 	if err != nil {

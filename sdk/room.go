@@ -16,8 +16,8 @@ type Room struct {
 type RoomView struct {
 	Version
 	Room subjects.Room
-	// You is what the room says about the client's user; it may be a moment behind Rev. Nil
-	// for a guest, and until the server has said it.
+	// You is what the room says about the client's user; it may be a moment behind Rev.
+	// Nil for a guest, and in a snapshot of Updates that came before it was said.
 	You *subjects.You
 }
 

@@ -167,10 +167,10 @@ func TestAFailedExportTellsItsSender(t *testing.T) {
 	failed := func(id string) subjects.ExportFailed {
 		t.Helper()
 		for until := time.Now().Add(40 * time.Second); ; time.Sleep(50 * time.Millisecond) {
-			exports, failures := s.told(who, id)
-			if len(failures) > 0 {
+			if _, failures := s.told(who, id); len(failures) > 0 {
 				s.quiet()
-				if exports, failures = s.told(who, id); len(exports) != 1 || len(failures) != 1 || failures[0].Room != exports[0].Room || failures[0].User != who {
+				exports, failures := s.told(who, id)
+				if len(exports) != 1 || len(failures) != 1 || failures[0].Room != exports[0].Room || failures[0].User != who {
 					t.Fatalf("%+v, %+v", exports, failures)
 				}
 				return failures[0]

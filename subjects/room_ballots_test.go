@@ -14,10 +14,12 @@ import (
 func TestBallots(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		b, model := newBallots(), map[string]map[string]bool{}
+		aside := map[int64]map[string]bool{}
 		for range rapid.IntRange(1, 80).Draw(t, "steps") {
 			track := fmt.Sprint("t", rapid.IntRange(0, 4).Draw(t, "track"))
 			user := fmt.Sprint("u", rapid.IntRange(0, 150).Draw(t, "user"))
-			switch rapid.IntRange(0, 9).Draw(t, "what") {
+			change := rapid.Int64Range(1, 3).Draw(t, "change")
+			switch rapid.IntRange(0, 15).Draw(t, "what") {
 			case 0:
 				b.drop(track)
 				delete(model, track)
@@ -41,6 +43,27 @@ func TestBallots(t *testing.T) {
 					t.Fatalf("%+v and %+v", x, y)
 				}
 				b, model = restored, withVote(model, track, user)
+			case 2: // taken out of the queue
+				if _, shelved := aside[change]; !shelved && model[track] != nil {
+					b.shelve(change, track)
+					aside[change] = model[track]
+					delete(model, track)
+				}
+			case 3: // put back, under the same name or another's
+				b.unshelve(change, track)
+				delete(model, track)
+				if votes, shelved := aside[change]; shelved {
+					model[track] = votes
+					delete(aside, change)
+				}
+			case 4:
+				b.dropShelf(change)
+				delete(aside, change)
+			case 5:
+				b.remove(user, track)
+				if delete(model[track], user); len(model[track]) == 0 {
+					delete(model, track)
+				}
 			default:
 				b.add(user, track)
 				model = withVote(model, track, user)

@@ -51,6 +51,7 @@ import (
 //	readyCheck     {"seconds"?: n}                     moderator        asks everybody whether they are ready. exists (one is under way)
 //	ready          {"ready": bool}                     member           answers. conflict (nobody asks)
 //	exportHistory  {"name"?, "visibility"?}            member           begins a playlist of what was played. not_found (nothing was)
+//	refused        CommandRefused                      the platform     tells the exporter what the playlist's owner refused
 //	wake           {}                                  the platform     looks at the clock
 //
 // "control" is the creator and whom the creator granted it with grantControl. A ref is a
@@ -129,6 +130,7 @@ var roomVerbs = map[string]func() RoomCommand{
 	VerbReadyCheck:    func() RoomCommand { return new(AskReady) },
 	VerbReady:         func() RoomCommand { return new(AnswerReady) },
 	VerbExportHistory: func() RoomCommand { return new(ExportHistory) },
+	VerbRefused:       func() RoomCommand { return new(CommandRefused) },
 	VerbWake:          func() RoomCommand { return new(Wake) },
 }
 

@@ -82,7 +82,7 @@ func sealedType(typ string) bool {
 	switch typ {
 	case subjects.EventTracksRefused, subjects.EventInvitationSent, subjects.EventInvitationWithdrawn,
 		subjects.EventUserBanned, subjects.EventUserUnbanned, subjects.EventPositionJudged, subjects.EventMemberReturned,
-		subjects.EventHistoryExported, subjects.EventPollAnswered, subjects.EventReadyAnswered:
+		subjects.EventHistoryExported, subjects.EventHistoryFailed, subjects.EventPollAnswered, subjects.EventReadyAnswered:
 		return true
 	}
 	return false
@@ -160,6 +160,10 @@ func TestRoomCommandGolden(t *testing.T) {
 		&subjects.AskReady{Seconds: 30},
 		&subjects.AnswerReady{Ready: true},
 		&subjects.ExportHistory{Name: "Friday's music", Visibility: subjects.VisibilityPublic},
+		&subjects.CommandRefused{
+			Command: subjects.DeriveID(subjects.PrefixCommand, goldenTime, "export"), Service: subjects.ServicePlaylist, ID: goldenPlaylist,
+			Asked: subjects.VerbCreate, Principal: ben, Code: subjects.CodeNoSuchTrack, Message: "no track was accepted",
+		},
 		&subjects.Wake{},
 	} {
 		body, err := json.Marshal(c)

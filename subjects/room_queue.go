@@ -20,6 +20,9 @@ const (
 	// MaxTurns bounds the suggesters whose last turn a fair queue remembers; the one whose
 	// turn was the longest ago is forgotten, and comes first again.
 	MaxTurns = 256
+	// MaxHistoryExports bounds the exports that a room remembers, to tell their senders if one
+	// is refused; of the oldest nobody is told any more.
+	MaxHistoryExports = 100
 	// MaxQueueLimit is the highest limit that setQueue takes for the tracks of one user.
 	MaxQueueLimit = MaxQueue
 	// MaxPlayLimit is the highest limit that it takes for the plays of one track.

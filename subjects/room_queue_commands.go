@@ -26,7 +26,8 @@ type SetQueue struct {
 // ExportHistory begins a playlist of the sender's with the tracks that the room has played:
 // of its last PlayedKept plays, each track once, the oldest first. The event
 // HistoryExported tells the sender the playlist's id at once; the playlist is there a moment
-// later. Should none of the first tracks be had any more, it does not come about.
+// later. Should its owner refuse it, since none of its first tracks can be had any more for
+// example, the event HistoryFailed says so.
 type ExportHistory struct {
 	// Name of the playlist, the room's if absent.
 	Name string `json:"name,omitempty"`

@@ -11,6 +11,7 @@ const (
 	EventQueueSet        = "queue.set"
 	EventChangeUndone    = "change.undone"
 	EventHistoryExported = "history.exported" // sealed
+	EventHistoryFailed   = "history.failed"   // sealed
 	EventPollOpened      = "poll.opened"
 	EventPollAnswered    = "poll.answered" // sealed
 	EventPollCounted     = "poll.counted"
@@ -78,6 +79,19 @@ type HistoryExported struct {
 	// Create begins it, without tracks; Tracks are all of them, the oldest play first.
 	Create CreatePlaylist `json:"create"`
 	Tracks []TrackRef     `json:"tracks"`
+}
+
+// HistoryFailed tells that the playlist of an export was refused, or some of its tracks.
+type HistoryFailed struct {
+	User string `json:"user"`
+	// Playlist is the id that HistoryExported gave.
+	Playlist string `json:"playlist"`
+	// Part says that the playlist is there, and the tracks that one command could not hold
+	// are missing in part.
+	Part bool `json:"part"`
+	// Code and Reason are what the playlist's owner answered.
+	Code   Code   `json:"code"`
+	Reason string `json:"reason"`
 }
 
 // PollOpened asks the room a question.
@@ -167,6 +181,9 @@ func (*ChangeUndone) EventType() string { return EventChangeUndone }
 // EventType is EventHistoryExported.
 func (*HistoryExported) EventType() string { return EventHistoryExported }
 
+// EventType is EventHistoryFailed.
+func (*HistoryFailed) EventType() string { return EventHistoryFailed }
+
 // EventType is EventPollOpened.
 func (*PollOpened) EventType() string { return EventPollOpened }
 
@@ -200,6 +217,7 @@ var queueEvents = []func() RoomEvent{
 	func() RoomEvent { return new(QueueSet) },
 	func() RoomEvent { return new(ChangeUndone) },
 	func() RoomEvent { return new(HistoryExported) },
+	func() RoomEvent { return new(HistoryFailed) },
 	func() RoomEvent { return new(PollOpened) },
 	func() RoomEvent { return new(PollAnswered) },
 	func() RoomEvent { return new(PollCounted) },

@@ -40,6 +40,7 @@ func goldenQueueEvents() []subjects.RoomEvent {
 			User: ben, Playlist: goldenPlaylist, Tracks: []subjects.TrackRef{"demo:aurora"},
 			Create: subjects.CreatePlaylist{Name: "Friday", Visibility: subjects.VisibilityPrivate},
 		},
+		&subjects.HistoryFailed{User: ben, Playlist: goldenPlaylist, Part: true, Code: subjects.CodeFull, Reason: "the playlist is full"},
 		&subjects.PollOpened{Poll: 1, Question: "What next?", Options: []string{"Waltz", "Tango"}, EndsAt: ms + 240_000},
 		&subjects.PollAnswered{User: ben, Poll: 1, Option: 1},
 		&subjects.PollCounted{Poll: 1, Counts: []int{0, 1}},

@@ -40,6 +40,9 @@ type queueState struct {
 	// changes are at most MaxChanges, the newest last; changed is the number of the last.
 	changes []*QueueChange
 	changed int64
+	// exports are those whose playlists may still be refused, the oldest first, at most
+	// MaxHistoryExports.
+	exports []historyExport
 
 	// Of commands that are being folded: the one that created the room, the one that takes a
 	// change back, and the votes of one that may yet queue tracks. None outlives its commit.
@@ -51,6 +54,17 @@ type queueState struct {
 type stage struct {
 	By string `json:"by"`
 	At int64  `json:"at"`
+}
+
+type historyExport struct {
+	User     string `json:"user"`
+	Playlist string `json:"playlist"`
+}
+
+// Exporting reports whether somebody has exported the room's history to a playlist, as far as
+// the room remembers.
+func (s *RoomState) Exporting(user, playlist string) bool {
+	return slices.Contains(s.exports, historyExport{user, playlist})
 }
 
 // Sounding tells who suggested the current track, and since when it has sounded: 0 if it
@@ -214,7 +228,12 @@ func (s *RoomState) applyQueue(meta Meta, ev RoomEvent) bool {
 		s.undoing = meta.Cmd
 		s.changes = slices.DeleteFunc(s.changes, func(c *QueueChange) bool { return c.N == e.Change })
 	case *HistoryExported:
-		// For the one who exported it; the room does not change.
+		s.exports = append(s.exports, historyExport{e.User, e.Playlist})
+		s.exports = s.exports[max(0, len(s.exports)-MaxHistoryExports):]
+	case *HistoryFailed:
+		s.exports = slices.DeleteFunc(s.exports, func(x historyExport) bool {
+			return !e.Part && x == historyExport{e.User, e.Playlist}
+		})
 	default:
 		return false
 	}
@@ -265,8 +284,8 @@ func (s *RoomState) noteVoted(meta Meta, e *TrackVoted) {
 		c.Voted = append(c.Voted, e.Track)
 		return
 	}
-	if s.voting.cmd != meta.Cmd {
-		s.voting = QueueChange{cmd: meta.Cmd}
+	if s.voting.cmd != meta.Cmd || meta.Cmd == "" {
+		s.voting.cmd, s.voting.Voted = meta.Cmd, s.voting.Voted[:0]
 	}
 	s.voting.Voted = append(s.voting.Voted, e.Track)
 }
@@ -298,15 +317,16 @@ func (s *RoomState) onStage(e *TrackChosen) {
 
 // queueStateJSON is a queueState in a snapshot.
 type queueStateJSON struct {
-	Stage   *stage         `json:"stage,omitempty"`
-	Plays   []PlayedTrack  `json:"plays,omitempty"`
-	LastN   int64          `json:"lastPlay,omitempty"`
-	Changes []*QueueChange `json:"changes,omitempty"`
-	Changed int64          `json:"changed,omitempty"`
+	Stage   *stage          `json:"stage,omitempty"`
+	Exports []historyExport `json:"exports,omitempty"`
+	Plays   []PlayedTrack   `json:"plays,omitempty"`
+	LastN   int64           `json:"lastPlay,omitempty"`
+	Changes []*QueueChange  `json:"changes,omitempty"`
+	Changed int64           `json:"changed,omitempty"`
 }
 
 func (q *queueState) encode() queueStateJSON {
-	out := queueStateJSON{Plays: q.plays, LastN: q.played, Changes: q.changes, Changed: q.changed}
+	out := queueStateJSON{Plays: q.plays, LastN: q.played, Changes: q.changes, Changed: q.changed, Exports: q.exports}
 	if q.stage != (stage{}) {
 		at := q.stage
 		out.Stage = &at
@@ -315,7 +335,7 @@ func (q *queueState) encode() queueStateJSON {
 }
 
 func (in queueStateJSON) decode() queueState {
-	q := queueState{plays: in.Plays, played: in.LastN, changes: in.Changes, changed: in.Changed}
+	q := queueState{plays: in.Plays, played: in.LastN, changes: in.Changes, changed: in.Changed, exports: in.Exports}
 	if in.Stage != nil {
 		q.stage = *in.Stage
 	}

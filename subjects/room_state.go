@@ -101,7 +101,7 @@ func (s *RoomState) Allows(principal, verb string) bool {
 	}
 	m, inside := s.members[principal]
 	switch verb {
-	case VerbCreate, VerbWake:
+	case VerbCreate, VerbWake, VerbRefused:
 		return false
 	case VerbLeave:
 		return true

@@ -14,7 +14,7 @@ func roomKind(d Deps) *kind[*subjects.RoomState] {
 			return &you
 		},
 		concerned: func(c *subjects.Commit) (map[string]struct{}, bool) { return touched(c, concernsRoom) },
-		asked:     without(subjects.RoomVerbs(), subjects.VerbCreate, subjects.VerbWake),
+		asked:     without(subjects.RoomVerbs(), subjects.VerbCreate, subjects.VerbWake, subjects.VerbRefused),
 		begun:     "a room is opened by POST " + pathRooms + ", or by create on the channel " + string(subjects.ChannelRooms),
 		decode: func(verb string, body []byte) error {
 			_, err := subjects.DecodeRoomCommand(verb, body)

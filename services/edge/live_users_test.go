@@ -210,6 +210,12 @@ func TestNothingOfAUserIsMissedOrUndone(t *testing.T) {
 	if !strings.Contains(string(f.Docs[ada]), "New") || !strings.Contains(string(f.Docs[bob]), "Bob") {
 		t.Fatalf("%s", f.Docs)
 	}
+	wait(t, "all is read", func() bool {
+		s.users.mu.Lock()
+		defer s.users.mu.Unlock()
+		return len(s.users.stale) == 0
+	})
+	c.quiet()
 	p.tell(t, old) // it comes late
 	p.tell(t, p.kept[ada])
 	c.quiet()

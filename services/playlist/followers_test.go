@@ -105,10 +105,13 @@ func TestFollowersComeIn(t *testing.T) {
 	})
 	scenario(t, "a deleted one lets nobody in, a full one neither", func(w *world) {
 		w.open(body{"visibility": "followers"})
+		w.bulk = true
 		for i := range subjects.MaxPlaylistMembers - 1 {
+			clear(w.fans)
 			w.fans[fmt.Sprint("p", i)] = true
 			w.ok(fmt.Sprint("p", i), "join")
 		}
+		w.bulk = false
 		w.fans["dan"] = true
 		w.no(subjects.CodeFull, "dan", "join")
 		w.ok("ana", "delete")
@@ -151,6 +154,7 @@ func TestHiddenWhileAFollowerJoins(t *testing.T) {
 func TestTheTakenOutAreBounded(t *testing.T) {
 	w := newWorld(t)
 	w.open(body{"visibility": "followers"})
+	w.bulk = true
 	for i := range subjects.MaxPlaylistInvitations + 1 {
 		w.now++
 		w.ok("ana", "invite", about(fmt.Sprint("p", i)))

@@ -31,12 +31,32 @@ type watched struct {
 	tried    atomic.Int64
 	away     atomic.Bool
 	mute     atomic.Bool // does what it is told and does not answer
+	coming   atomic.Int64
+	met      chan struct{} // follows are written once so many have come to be; see gather
+}
+
+// gather has the next n follows wait for each other before they are written.
+func (w *watched) gather(n int64) {
+	w.met = make(chan struct{})
+	w.coming.Store(n)
+}
+
+func (w *watched) meet() {
+	switch n := w.coming.Add(-1); {
+	case n > 0:
+		<-w.met
+	case n == 0:
+		close(w.met)
+	}
 }
 
 func (w *watched) Insert(ctx context.Context, table string, d store.Document) error {
 	w.tried.Add(1)
 	if w.away.Load() {
 		return store.ErrUnavailable
+	}
+	if table == subjects.TableFollows {
+		w.meet()
 	}
 	err := w.Store.Insert(ctx, table, d)
 	if err == nil {

@@ -123,6 +123,8 @@ func (d *decision) decide(cmd *Command) error {
 		return d.ready(body)
 	case *subjects.ExportHistory:
 		return d.exportHistory(body)
+	case *subjects.CommandRefused:
+		return d.refused(body)
 	case *subjects.Wake:
 		return d.wake()
 	default:

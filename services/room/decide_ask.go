@@ -117,7 +117,7 @@ func (d *decision) ready(body *subjects.AnswerReady) error {
 	if body.Ready {
 		after.come, after.total = who, after.total+1
 	} else {
-		after.gone, after.total = func(id string) bool { return id == who }, after.total-1
+		after.gone, after.total = only(who), after.total-1
 	}
 	d.recountReady(after)
 	return nil
@@ -129,6 +129,8 @@ type readiness struct {
 	come      string               // is ready now
 	gone      func(id string) bool // tells who is not any more, or does not count; nil: nobody
 }
+
+func only(user string) func(string) bool { return func(id string) bool { return id == user } }
 
 // recountReady ends a ready-check if all who count are ready, and otherwise moves the
 // numbers that all see, once they are off by enough.
@@ -177,7 +179,7 @@ func (d *decision) readyWithout(user string) {
 	after := readiness{of: d.s.ReadyVoters() - 1, total: d.s.ReadyTotal()}
 	if d.s.SaidReady(user) {
 		after.total--
-		after.gone = func(id string) bool { return id == user }
+		after.gone = only(user)
 	}
 	d.recountReady(after)
 }
@@ -204,7 +206,8 @@ func (d *decision) readyGranted(role subjects.Role, verbs []string) {
 		now.of += d.s.MembersIn(role)
 	} else {
 		now.of -= d.s.MembersIn(role)
-		now.gone = func(id string) bool { return d.s.RoleOf(id) == role }
+		s := d.s // not d, which need not outlive the decision
+		now.gone = func(id string) bool { return s.RoleOf(id) == role }
 		for _, id := range d.s.ReadyIDs() {
 			if now.gone(id) {
 				now.total--

@@ -32,3 +32,19 @@ func (d *decision) exportHistory(body *subjects.ExportHistory) error {
 	d.seal(who, e)
 	return nil
 }
+
+// refused tells an exporter that the playlist's owner has refused what the export had sent. Of
+// an export that the room does not remember, nobody is told.
+func (d *decision) refused(body *subjects.CommandRefused) error {
+	if !d.call.System() {
+		return subjects.Refuse(subjects.CodeForbidden, "refused is the platform's")
+	}
+	if body.Service != subjects.ServicePlaylist || !d.s.Exporting(body.Principal, body.ID) {
+		return nil
+	}
+	d.seal(body.Principal, &subjects.HistoryFailed{
+		User: body.Principal, Playlist: body.ID, Part: body.Asked != subjects.VerbCreate,
+		Code: body.Code, Reason: body.Message,
+	})
+	return nil
+}

@@ -13,7 +13,8 @@ import (
 // the playlist with the first tracks, and one that adds them for each further
 // subjects.MaxTracksPerCommand, all in the exporter's name. They are carried out one after the
 // other, each once, since one sender's commands to one playlist are, and their ids follow from
-// the event.
+// the event. Of each that the playlist's owner refuses for good the room is told, and tells the
+// exporter.
 func exports() aggregate.Reaction {
 	return aggregate.Reaction{
 		Service: subjects.ServiceRoom, Name: "room-exports",
@@ -38,7 +39,7 @@ func beginning(e *subjects.HistoryExported) ([]aggregate.Send, error) {
 			return fmt.Errorf("room: export to %s: %w", e.Playlist, err)
 		}
 		to := subjects.Command{Service: subjects.ServicePlaylist, ID: e.Playlist, Verb: verb, Principal: e.User}
-		out = append(out, aggregate.Send{To: to, Body: raw})
+		out = append(out, aggregate.Send{To: to, Body: raw, Refused: true})
 		return nil
 	}
 	create, rest := e.Create, e.Tracks

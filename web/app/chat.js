@@ -37,6 +37,8 @@ export function chatPanel(app, id, { what = id.startsWith("playlist_") ? "playli
   let snapshots = 0;
   /** Whether the reader is at the end, and so stays there. */
   let stuck = true;
+  /** Where the list was scrolled to when that was last looked at. */
+  let lastTop = 0;
   /** How many messages there were when the end was last seen. */
   let seen = 0;
   let reading = false;
@@ -113,12 +115,20 @@ export function chatPanel(app, id, { what = id.startsWith("playlist_") ? "playli
 
   function toEnd() {
     if (log.later && chat.state) log.begin(chat.state, chat.you);
-    stuck = true;
+    stickToEnd();
     drawNow();
   }
 
+  function stickToEnd() {
+    stuck = true;
+    lastTop = 0;
+  }
+
+  const below = () => scroller.scrollHeight - scroller.scrollTop - scroller.clientHeight;
+
   function scrolled() {
-    stuck = scroller.scrollHeight - scroller.scrollTop - scroller.clientHeight < END_PX;
+    stuck = below() < END_PX;
+    lastTop = scroller.scrollTop;
     if (stuck && log.later) readLater();
     else if (scroller.scrollTop < TOP_PX && log.earlier && scroller.scrollHeight > scroller.clientHeight) readEarlier();
     if (seesEnd() || !pill.hidden) drawNews();
@@ -179,6 +189,8 @@ export function chatPanel(app, id, { what = id.startsWith("playlist_") ? "playli
       rows.clear();
       return;
     }
+    // Somebody has scrolled up, and the event that says so is still to come.
+    if (scroller.scrollTop < lastTop && below() >= END_PX) stuck = false;
     const anchor = stuck ? null : anchorRow();
     const entries = log.entries();
     drawRows(entries);
@@ -191,6 +203,7 @@ export function chatPanel(app, id, { what = id.startsWith("playlist_") ? "playli
     text(begin, failed || (entries.length ? "This is where the chat begins." : state.phase === "closed" ? "Nothing was said here." : "Nobody has said anything yet."));
     if (stuck) scroller.scrollTop = scroller.scrollHeight;
     else if (anchor) scroller.scrollTop += anchor.row.getBoundingClientRect().top - anchor.top;
+    lastTop = scroller.scrollTop;
     drawNews();
   }
 
@@ -273,7 +286,10 @@ export function chatPanel(app, id, { what = id.startsWith("playlist_") ? "playli
 
   scroller.addEventListener("scroll", () => { if (performance.now() > wait) scrolled(); }, { passive: true });
   // What is written makes the field higher, a keyboard the screen lower: the end stays in sight.
-  const sizes = new ResizeObserver(() => { if (stuck) scroller.scrollTop = scroller.scrollHeight; });
+  const sizes = new ResizeObserver(() => {
+    if (stuck) scroller.scrollTop = scroller.scrollHeight;
+    lastTop = scroller.scrollTop;
+  });
   sizes.observe(scroller);
 
   function follow() {
@@ -283,7 +299,7 @@ export function chatPanel(app, id, { what = id.startsWith("playlist_") ? "playli
         if (snapshots === 0) seen = state.total;
         snapshots = chat.snapshots;
         log.begin(state, you);
-        stuck = true;
+        stickToEnd();
       } else log.follow(state, you, stuck);
     }
     draw();

@@ -97,7 +97,8 @@ export function peopleView(app) {
   document.title = "People · Tutti";
   book.read();
   look();
-  const ends = [book.on("change", draw), names.on(draw), client.on("user", () => { book.read(); look(); })];
+  const ends = [book.on("change", draw), names.on(draw), client.on("user", () => { book.read(); look(); }),
+    client.on("status", (link) => { if (link.state === "live" && state === "failed") look(); })];
   return {
     element,
     leave: () => {

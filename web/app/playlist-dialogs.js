@@ -88,11 +88,12 @@ export function setVisibility(playlist) {
   const { state } = playlist;
   if (!state) return;
   const who = access({ visibility: state.visibility, onlyInvitedEdit: state.options.onlyInvitedEdit });
-  ask({
+  const dialog = ask({
     title: "Who sees and edits it", lead: "Made narrower, it keeps the invited. Everybody else in it goes.", test: "playlist-visibility",
     fields: who.fields, submit: "Save",
     run: async () => { await inWords(playlist.command("setVisibility", who.value())); },
   });
+  /** @type {HTMLElement | null} */ (dialog.querySelector("input:checked"))?.focus();
 }
 
 /**

@@ -148,6 +148,7 @@ export function playlistsView(app) {
     client.on("status", ({ state }) => { if (state === "live" && trouble) read(""); }),
     names.on(draw),
   ];
+  document.title = "Playlists · Tutti";
   draw();
   read("");
   readMine();

@@ -21,8 +21,12 @@ export function pollBox({ app, room, act }) {
   const question = h("h2", { id: "poll-title", class: "poll-question", "data-test": "poll-question" });
   const list = h("ul", { class: "poll-options" });
   const foot = h("p", { class: "hint" });
-  const close = h("button", { type: "button", class: "button slim", "data-test": "poll-close", onclick: () => { if (room.state?.poll) act("closePoll", {}); } }, "Close the poll");
-  const dismiss = h("button", { type: "button", class: "button plain round", "aria-label": "Put the result away", "data-test": "poll-dismiss", onclick: () => { away = room.state?.poll?.id ?? 0; draw(); } }, icon("close"));
+  const close = h("button", { type: "button", class: "button slim", "data-test": "poll-close", onclick: () => shut() }, "Close the poll");
+  const dismiss = h("button", { type: "button", class: "button plain round", "aria-label": "Put the result away", "data-test": "poll-dismiss", onclick: () => {
+    away = room.state?.poll?.id ?? 0;
+    draw();
+    document.getElementById("main")?.focus({ preventScroll: true });
+  } }, icon("close"));
   const element = h("section", { class: "panel poll", "aria-labelledby": "poll-title", hidden: true, "data-test": "poll" },
     h("div", { class: "panel-head" }, icon("poll"), question, close, dismiss), list, foot);
   /** The poll whose result was put away. */
@@ -45,6 +49,13 @@ export function pollBox({ app, room, act }) {
     await act("answer", { poll: poll.id, option });
     pending = -1;
     draw();
+  }
+
+  async function shut() {
+    if (await act("closePoll", {})) {
+      draw();
+      if (close.hidden) dismiss.focus({ preventScroll: true });
+    }
   }
 
   /** @param {import("../tutti/types.js").Poll} poll */

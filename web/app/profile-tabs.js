@@ -139,6 +139,8 @@ export function profileTabs(app, id) {
       lists[tab] = fresh();
       if (open === tab) read(tab);
     },
+    /** The connection is back: what could not be read may be now. */
+    retry() { if (lists[open].state === "failed" && lists[open].code !== "forbidden") read(open); },
     /** Somebody else looks at the page now. */
     restart() {
       turn++;

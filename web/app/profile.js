@@ -114,7 +114,11 @@ export function profileView(app, id) {
   const ends = [
     names.on(draw), book.on("change", draw), client.on("renamed", draw),
     client.on("user", () => { person = null; drawn = ""; tabs.restart(); draw(); read(); }),
-    client.on("status", ({ state }) => { if (state === "live" && refused) read(); }),
+    client.on("status", ({ state }) => {
+      if (state !== "live") return;
+      if (refused) read();
+      tabs.retry();
+    }),
   ];
   return {
     element,

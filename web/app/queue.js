@@ -13,6 +13,7 @@ import { byDefault, queueOptions, unusual } from "./room-options.js";
 export function queueList({ app, room, act }) {
   const list = h("ol", { class: "queue", "data-test": "queue" });
   const total = h("span", { class: "quiet small" });
+  const heading = h("h2", { id: "queue-title" }, "Up next");
   const how = h("div", { class: "badges", "data-test": "queue-how" });
   const undo = h("button", { type: "button", class: "button slim", hidden: true, "data-test": "undo", onclick: () => takeBack() }, icon("undo"), "Undo");
   const shuffle = h("button", { type: "button", class: "button plain round", hidden: true, "aria-label": "Shuffle tracks of equal votes", title: "Shuffle", "data-test": "shuffle", onclick: () => act("shuffle") }, icon("shuffle"));
@@ -37,9 +38,14 @@ export function queueList({ app, room, act }) {
     const change = room.you?.undo?.change;
     if (change === undefined || undo.hasAttribute("data-pending")) return;
     set(undo, "data-pending", true);
+    const focused = document.activeElement === undo;
     await act("undo", { change });
     set(undo, "data-pending", null);
     draw();
+    if (focused && undo.hidden) {
+      heading.tabIndex = -1;
+      heading.focus({ preventScroll: true });
+    }
   }
 
   /** What undo takes back, as a person says it. */
@@ -117,7 +123,7 @@ export function queueList({ app, room, act }) {
   }
 
   return {
-    element: h("section", { class: "panel", "aria-labelledby": "queue-title" }, h("div", { class: "panel-head" }, h("h2", { id: "queue-title" }, "Up next"), total, undo, shuffle, options), how, list, empty),
+    element: h("section", { class: "panel", "aria-labelledby": "queue-title" }, h("div", { class: "panel-head" }, heading, total, undo, shuffle, options), how, list, empty),
     draw,
   };
 }

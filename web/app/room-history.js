@@ -1,7 +1,7 @@
 import { ask, choice, field } from "./dialog.js";
 import { h, icon, keyed, set, text } from "./dom.js";
 import { personLink } from "./face.js";
-import { ago, count, explain } from "./format.js";
+import { ago, explain } from "./format.js";
 import { toast } from "./toast.js";
 
 /** How many plays are shown before somebody asks for more, how many are read at once, and how
@@ -101,7 +101,7 @@ export function playHistory({ app, room }) {
     const before = (all.at(-1)?.n ?? 1) > 1 && all.length < MOST && (!begun || next !== "");
     more.hidden = shown.length === all.length && !before;
     set(more, "aria-disabled", reading ? "true" : null);
-    text(more, reading ? "Reading…" : open ? "Earlier" : `Show more${all.length > FEW ? ` of ${before ? "them" : count(all.length, "play")}` : ""}`);
+    text(more, reading ? "Reading…" : open ? "Earlier" : "Show more");
     fail.hidden = !failed;
     text(fail, failed);
     keep.hidden = !room.may("exportHistory");

@@ -230,7 +230,13 @@ export function roomView(app, id) {
     player.on("state", draw),
     app.voice.on("state", draw),
     room.on("events", ({ events }) => {
-      for (const event of events) tellEvent(app, event);
+      for (const event of events) {
+        tellEvent(app, event);
+        if (event.by === client.user?.id) continue;
+        const asks = `${names.of(event.by) || "Somebody"} asks`;
+        if (event.type === "poll.opened") unseen(polled.element, `${asks}: ${event.body.question}`);
+        else if (event.type === "ready.asked") unseen(checked.element, `${asks} who is ready.`);
+      }
     }),
     room.on("sealed", (events) => {
       for (const event of events) {
@@ -258,6 +264,20 @@ export function roomView(app, id) {
       client.release(room);
     },
   };
+}
+
+/**
+ * Tells of what has come into the page where it cannot be seen.
+ *
+ * @param {HTMLElement} element
+ * @param {string} message
+ */
+function unseen(element, message) {
+  requestAnimationFrame(() => {
+    const { top, bottom, height } = element.getBoundingClientRect();
+    if (height === 0 || (bottom <= innerHeight && top >= 0)) return;
+    toast(message, { action: { label: "Look", run: () => element.scrollIntoView({ block: "center" }) } });
+  });
 }
 
 /**

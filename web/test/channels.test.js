@@ -192,6 +192,8 @@ test("users that are asked for together are followed together, and stay followed
   world.socket.say({ type: "docs", channel: "users", docs: { [a]: profile(a, "Ada"), [c]: profile(c, "Cy") } });
   world.socket.say({ type: "doc", channel: "users", docId: a, doc: profile(a, "Ada L", 2) });
   assert.deepEqual([users.of(a)?.nickname, users.of(c)?.nickname], ["Ada L", "Cy"]);
+  world.socket.say({ type: "doc", channel: "users", docId: a, doc: profile(a, "Ada", 1) });
+  assert.equal(users.of(a)?.nickname, "Ada L", "an older state of a profile changes nothing");
   await world.pass(1_000);
   assert.equal(world.socket.of("sub").length, 2, "what is known is not asked for again");
 });

@@ -135,6 +135,16 @@ test("a commit that comes before the answer ends the waiting as well", () => {
   assert.deepEqual([shown(), order.waiting], ["cba", 0]);
 });
 
+test("a move that a snapshot holds already is not carried out again when its answer comes", () => {
+  const { order, shown, truth } = arrangement("abc", 4);
+  order.take("a");
+  order.carry(2);
+  const move = /** @type {any} */ (order.drop());
+  truth("cba", 9); // the move, and others after it
+  order.accepted(move, 5);
+  assert.deepEqual([shown(), order.waiting], ["cba", 0]);
+});
+
 test("moves wait in the order asked, each from where the one before has put things", () => {
   const { order, shown } = arrangement("abc");
   order.take("a");

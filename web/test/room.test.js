@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { nextEligible, ordered } from "../tutti.js";
 
@@ -58,4 +59,17 @@ test("what is unusual about a queue is told", () => {
   assert.deepEqual(unusual(byDefault), []);
   assert.deepEqual(unusual({ order: "fair", loop: true, perUser: 2, perTrack: 1 }), ["In turn", "Loops", "2 each", "No repeats"]);
   assert.deepEqual(unusual({ order: "votes", loop: false, perUser: 0, perTrack: 3 }), ["3 plays a track"]);
+});
+
+// The cases that the Go package subjects is held against too (subjects/room_queue_test.go).
+test("a fair queue's order is the contract's", async (t) => {
+  const cases = JSON.parse(readFileSync(new URL("../../subjects/testdata/vectors/queue_fair.json", import.meta.url), "utf8"));
+  assert.ok(cases.length > 0);
+  for (const { name, queue: q, turns, minimumScore, order, next } of cases) {
+    await t.test(name, () => {
+      assert.deepEqual(ordered(q, "fair", turns).map((e) => e.track.id), order);
+      const state = /** @type {any} */ ({ queue: q, turns, options: { minimumScore }, queueOptions: { order: "fair" } });
+      assert.equal(nextEligible(state)?.track.id ?? "", next);
+    });
+  }
 });

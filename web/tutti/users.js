@@ -124,6 +124,7 @@ export class Users extends Follow {
    * @param {Profile} profile
    */
   #keep(id, profile) {
+    if ((this.#known.get(id)?.rev ?? 0) > profile.rev) return; // from a server that is behind
     this.#known.delete(id);
     this.#known.set(id, profile);
     for (const old of this.#known.keys()) {
