@@ -32,7 +32,7 @@ func goldenChat() []told {
 		return told{&subjects.AccessChanged{ChatFact: f}, service}
 	}
 	return []told{
-		fact(subjects.ChatFact{Fact: subjects.FactCreated, Creator: ana, Open: true, Table: subjects.GrantTable}),
+		fact(subjects.ChatFact{Fact: subjects.FactCreated, Creator: ana, Open: true, Table: 1}),
 		{&subjects.ChatOpened{}, nil},
 		fact(subjects.ChatFact{Fact: subjects.FactMember, User: ana, Role: subjects.RoleCreator}),
 		fact(subjects.ChatFact{Fact: subjects.FactMember, User: ben, Role: subjects.RoleMember}),

@@ -70,7 +70,7 @@ type RoomCounted struct {
 	Count int `json:"count"`
 }
 
-// RosterUnlisted empties the public member list: the room has grown past RosterInline.
+// RosterUnlisted empties the public member list: it has grown past RosterInline.
 type RosterUnlisted struct{}
 
 // RosterListed fills it again: the room has shrunk.
@@ -104,7 +104,7 @@ type MemberReturned struct {
 type MemberLeft struct {
 	User   string `json:"user"`
 	Reason string `json:"reason"`
-	// From and To are when they had joined, and when they left; absent in older logs.
+	// From and To are when they had joined and when they left; absent in older logs.
 	From int64 `json:"from,omitempty"`
 	To   int64 `json:"to,omitempty"`
 }
@@ -152,8 +152,7 @@ type TrackRemoved struct {
 	Track string `json:"track"`
 }
 
-// TrackChosen makes a queued track the current one. Its votes are gone, and so are the
-// votes to skip the one before.
+// TrackChosen makes a queued track the current one. Its votes go, and those to skip.
 type TrackChosen struct {
 	Track    string `json:"track"`
 	Playing  bool   `json:"playing"`
@@ -197,8 +196,7 @@ type PlaybackEnded struct {
 	AnchorAt   int64 `json:"anchorAt"`
 }
 
-// SkipVoted adds the user's vote to skip the current track. The numbers are those after
-// it.
+// SkipVoted adds the user's vote to skip the current track; the numbers are those after it.
 type SkipVoted struct {
 	User   string `json:"user"`
 	Votes  int    `json:"votes"`

@@ -12,8 +12,9 @@ const (
 )
 
 const (
-	// PlaysPage and MaxPlaysPage are how many plays a page holds by default and at most.
-	PlaysPage    = 50
+	// PlaysPage is how many plays a page holds if nobody says.
+	PlaysPage = 50
+	// MaxPlaysPage is how many it holds at most.
 	MaxPlaysPage = 100
 )
 

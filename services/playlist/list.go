@@ -16,13 +16,6 @@ const (
 	listMost = 100
 )
 
-// Which playlists a list holds.
-const (
-	listAll  = "all"  // all that the viewer may find: hidden ones they were let into, then public ones
-	listMine = "mine" // those that the viewer has joined, their own among them
-	listUser = "user" // those that one user has made, as far as the viewer may find them
-)
-
 // Follows tells who follows whom. It is asked once for the first page and each further one
 // of a list of somebody else's playlists, and when somebody joins a playlist for followers
 // who is neither in it nor invited.
@@ -38,26 +31,6 @@ type NoFollows struct{}
 
 // Follows is false.
 func (NoFollows) Follows(context.Context, string, string) (bool, error) { return false, nil }
-
-// listRequest asks for a page of playlists in the order of their names.
-type listRequest struct {
-	// Viewer is a user id, empty for somebody without an account.
-	Viewer string `json:"viewer"`
-	// Of is listAll if empty.
-	Of string `json:"of"`
-	// User is whose playlists listUser asks for.
-	User string `json:"user"`
-	// Prefix is what the name begins with, in whatever case; empty finds all.
-	Prefix string `json:"prefix"`
-	Cursor string `json:"cursor"`
-	Limit  int    `json:"limit"`
-}
-
-type listAnswer struct {
-	Playlists []subjects.PlaylistSummary `json:"playlists"`
-	// Next is the cursor of the following page, empty if this was the last.
-	Next string `json:"next,omitempty"`
-}
 
 // A list goes through stages, one after the other; the cursor begins with the letter of
 // the one that it is in.
@@ -80,8 +53,8 @@ type lister struct {
 	follows Follows
 }
 
-func (l lister) list(ctx context.Context, raw json.RawMessage) (*listAnswer, error) {
-	var req listRequest
+func (l lister) list(ctx context.Context, raw json.RawMessage) (*subjects.PlaylistPage, error) {
+	var req subjects.PlaylistQuery
 	if err := json.Unmarshal(raw, &req); err != nil {
 		return nil, subjects.Refuse(subjects.CodeInvalid, "the request is not a JSON object of the right shape")
 	}
@@ -111,7 +84,7 @@ func (l lister) list(ctx context.Context, raw json.RawMessage) (*listAnswer, err
 		}
 		cursor = string(plain[1:])
 	}
-	out := &listAnswer{Playlists: []subjects.PlaylistSummary{}}
+	out := &subjects.PlaylistPage{Playlists: []subjects.PlaylistSummary{}}
 	for len(stages) > 0 && len(out.Playlists) < req.Limit {
 		q := stages[0].query
 		q.Prefix, q.Cursor, q.Limit = key, cursor, req.Limit-len(out.Playlists)
@@ -133,7 +106,7 @@ func (l lister) list(ctx context.Context, raw json.RawMessage) (*listAnswer, err
 }
 
 // stages says where what a request asks for is found.
-func (l lister) stages(ctx context.Context, req listRequest) ([]stage, error) {
+func (l lister) stages(ctx context.Context, req subjects.PlaylistQuery) ([]stage, error) {
 	people := func(index string, equal ...any) stage {
 		return stage{letter: stagePeople, table: subjects.TablePlaylistPeople, query: store.Query{Index: index, Equal: equal}}
 	}
@@ -142,18 +115,18 @@ func (l lister) stages(ctx context.Context, req listRequest) ([]stage, error) {
 	}
 	public := string(subjects.VisibilityPublic)
 	switch req.Of {
-	case "", listAll:
+	case "", subjects.ListAll:
 		open := rows(stagePublic, IndexName, public)
 		if req.Viewer == "" {
 			return []stage{open}, nil
 		}
 		return []stage{people(IndexHidden, req.Viewer, true), open}, nil
-	case listMine:
+	case subjects.ListMine:
 		if req.Viewer == "" {
 			return nil, subjects.Refuse(subjects.CodeUnauthenticated, "nobody is signed in whose playlists these could be")
 		}
 		return []stage{people(IndexInside, req.Viewer, true)}, nil
-	case listUser:
+	case subjects.ListUser:
 		if subjects.CheckID(subjects.PrefixUser, req.User) != nil {
 			return nil, subjects.RefuseField("user", "not a user id")
 		}
@@ -175,12 +148,12 @@ func (l lister) stages(ctx context.Context, req listRequest) ([]stage, error) {
 		hidden.skip = subjects.VisibilityFollowers
 		return []stage{hidden, rows(stageFollowers, IndexCreator, req.User, string(subjects.VisibilityFollowers)), open}, nil
 	}
-	return nil, subjects.RefuseField("of", "a list is of %s, %s or %s", listAll, listMine, listUser)
+	return nil, subjects.RefuseField("of", "a list is of %s, %s or %s", subjects.ListAll, subjects.ListMine, subjects.ListUser)
 }
 
 // take adds the playlists of a page. A row of a person and that of the playlist are written
 // one after the other: where they do not fit together yet, the playlist is passed over.
-func (l lister) take(ctx context.Context, s stage, page store.Page, out *listAnswer) error {
+func (l lister) take(ctx context.Context, s stage, page store.Page, out *subjects.PlaylistPage) error {
 	for _, doc := range page.Documents {
 		var person subjects.PlaylistPerson
 		if s.table == subjects.TablePlaylistPeople {

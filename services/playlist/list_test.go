@@ -90,7 +90,7 @@ func (s *shelfOf) put(touched *Touched, w *world, fold uint64) {
 }
 
 // list gives the names on all pages of a list, in order.
-func (s *shelfOf) list(f Follows, req listRequest) string {
+func (s *shelfOf) list(f Follows, req subjects.PlaylistQuery) string {
 	s.t.Helper()
 	var names []string
 	for {
@@ -128,7 +128,7 @@ func TestLists(t *testing.T) {
 	expect := func(want, viewer, of, whose, prefix string) {
 		t.Helper()
 		for _, limit := range []int{1, 2, 50} {
-			req := listRequest{Of: of, Prefix: prefix, Limit: limit}
+			req := subjects.PlaylistQuery{Of: of, Prefix: prefix, Limit: limit}
 			if viewer != "" {
 				req.Viewer = user(viewer)
 			}
@@ -163,7 +163,7 @@ func TestLists(t *testing.T) {
 	circle.ok("ana", "invite", about("dan"))
 	s.write()
 	expect("Among friends, Alps, Twice", "dan", "user", "ana", "")
-	if got := s.list(NoFollows{}, listRequest{Viewer: user("dan"), Of: "user", User: user("ana")}); got != "Among friends, Alps, Twice" {
+	if got := s.list(NoFollows{}, subjects.PlaylistQuery{Viewer: user("dan"), Of: "user", User: user("ana")}); got != "Among friends, Alps, Twice" {
 		t.Fatal(got)
 	}
 

@@ -79,10 +79,10 @@ func TestManyPlaylistsOfOneUser(t *testing.T) {
 			t.Errorf("playlist %d is %v", i, got)
 		}
 	}
-	var page listAnswer
+	var page subjects.PlaylistPage
 	for until := time.Now().Add(20 * time.Second); ; time.Sleep(10 * time.Millisecond) {
-		page = listAnswer{}
-		err := r.bus.Query(t.Context(), subjects.ServicePlaylist, endpointList, listRequest{Viewer: user("ana"), Of: listMine, Prefix: "road"}, &page)
+		page = subjects.PlaylistPage{}
+		err := r.bus.Query(t.Context(), subjects.ServicePlaylist, subjects.QueryPlaylistList, subjects.PlaylistQuery{Viewer: user("ana"), Of: subjects.ListMine, Prefix: "road"}, &page)
 		if err != nil || time.Now().After(until) {
 			t.Fatalf("%+v, %v", page, err)
 		}

@@ -18,9 +18,6 @@ import (
 // version is what the service tells NATS tools.
 const version = "1.0.0"
 
-// endpointList is the query that answers lists; see listRequest.
-const endpointList = "list"
-
 // Deps is what the service needs. All fields but Follows and Options must be set.
 type Deps struct {
 	Bus *bus.Bus
@@ -74,7 +71,7 @@ func Start(ctx context.Context, d Deps) (*Service, error) {
 	s := &Service{host: host}
 	lists := lister{store: d.Store, follows: d.Follows}
 	stop, err := d.Bus.Serve(subjects.ServicePlaylist, version, map[string]bus.Endpoint{
-		endpointList: func(ctx context.Context, raw json.RawMessage) (any, error) { return lists.list(ctx, raw) },
+		subjects.QueryPlaylistList: func(ctx context.Context, raw json.RawMessage) (any, error) { return lists.list(ctx, raw) },
 	})
 	if err != nil {
 		return nil, errors.Join(err, s.Stop(ctx))

@@ -2,7 +2,7 @@ package room
 
 import (
 	"crypto/sha256"
-	"math/rand/v2"
+	"encoding/binary"
 	"slices"
 
 	"github.com/tuttihq/tutti/subjects"
@@ -79,14 +79,22 @@ func (d *decision) shuffle() error {
 	}
 	slices.Sort(tracks)
 	slices.Sort(seqs)
-	r := rand.New(rand.NewChaCha8(sha256.Sum256([]byte(d.call.Command))))
-	r.Shuffle(len(seqs), func(i, j int) { seqs[i], seqs[j] = seqs[j], seqs[i] })
+	deal(seqs, d.call.Command)
 	e := &subjects.QueueShuffled{Seqs: make(map[string]int64, len(tracks))}
 	for i, id := range tracks {
 		e.Seqs[id] = seqs[i]
 	}
 	d.emit(e)
 	return nil
+}
+
+// deal shuffles (Fisher and Yates) by what follows from a seed.
+func deal(seqs []int64, seed string) {
+	for i := len(seqs) - 1; i > 0; i-- {
+		sum := sha256.Sum256(binary.BigEndian.AppendUint32([]byte(seed), uint32(i)))
+		j := binary.BigEndian.Uint64(sum[:]) % uint64(i+1)
+		seqs[i], seqs[j] = seqs[j], seqs[i]
+	}
 }
 
 // setQueue changes how the queue works. What it is already is nothing.
