@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"sync"
 
 	"github.com/tuttihq/tutti/services/internal/aggregate"
 	"github.com/tuttihq/tutti/services/internal/bus"
@@ -47,9 +46,7 @@ func (d Deps) validate() error {
 
 // Service runs chats. Many replicas may run: they share the chats.
 type Service struct {
-	host      *aggregate.Host[*subjects.ChatState, *Command, subjects.ChatEvent]
-	projector *projection.Projector[*subjects.ChatState, subjects.ChatEvent]
-	stops     []func()
+	*projection.Running[*subjects.ChatState, *Command, subjects.ChatEvent]
 }
 
 // Start takes this replica's share of the chats, answers history, and has chats follow
@@ -77,10 +74,11 @@ func Start(ctx context.Context, d Deps) (*Service, error) {
 	}
 	opt := d.Options
 	opt.Log = d.Log
-	s := &Service{projector: projector}
-	if s.host, err = aggregate.StartHost(ctx, d.Bus, New(past, heard), d.Replica, opt); err != nil {
+	host, err := aggregate.StartHost(ctx, d.Bus, New(past, heard), d.Replica, opt)
+	if err != nil {
 		return nil, err
 	}
+	s := &Service{projection.Run(host, projector, d.Log)}
 	pages := history{chats: reader, past: past}
 	stop, err := d.Bus.Serve(subjects.ServiceChat, version, map[string]bus.Endpoint{
 		subjects.QueryChatHistory: func(ctx context.Context, raw json.RawMessage) (any, error) { return pages.answer(ctx, raw) },
@@ -88,51 +86,9 @@ func Start(ctx context.Context, d Deps) (*Service, error) {
 	if err != nil {
 		return nil, errors.Join(err, s.Stop(ctx))
 	}
-	s.stops = append(s.stops, stop)
+	s.OnStop(stop)
 	for _, r := range follow() {
-		s.stops = append(s.stops, aggregate.StartReaction(d.Bus, r, d.Log))
+		s.OnStop(aggregate.StartReaction(d.Bus, r, d.Log))
 	}
-	s.project(d.Log)
 	return s, nil
-}
-
-// project keeps the documents up until Stop. What ends it before is a defect of the
-// deployment: it is logged, and chats go on.
-func (s *Service) project(log *slog.Logger) {
-	ctx, cancel := context.WithCancel(context.Background())
-	var wg sync.WaitGroup
-	wg.Go(func() {
-		if err := s.projector.Run(ctx); err != nil {
-			log.Error("the chats' history is not kept up any more", "err", err)
-		}
-	})
-	s.stops = append(s.stops, func() { cancel(); wg.Wait() })
-}
-
-// Stats gives the kernel's counters.
-func (s *Service) Stats() aggregate.Stats { return s.host.Engine().Stats() }
-
-// Projected gives the projector's counters.
-func (s *Service) Projected() projection.Stats { return s.projector.Stats() }
-
-// Unprojected tells how many commits wait for a projector, over all replicas; it asks the
-// NATS server.
-func (s *Service) Unprojected(ctx context.Context) (uint64, error) { return s.projector.Behind(ctx) }
-
-// Queued tells how many commands wait in the queue of this replica's chats, and how many of
-// them are being worked on; it asks the NATS server.
-func (s *Service) Queued(ctx context.Context) (waiting uint64, flight int, err error) {
-	return s.host.Queued(ctx)
-}
-
-// Partitions is how many of the partitions this replica owns now.
-func (s *Service) Partitions() int { return s.host.Partitions() }
-
-// Stop lets go of the chats: another replica takes them over at once. It waits for what is
-// under way until ctx ends.
-func (s *Service) Stop(ctx context.Context) error {
-	for i := len(s.stops) - 1; i >= 0; i-- {
-		s.stops[i]()
-	}
-	return s.host.Stop(ctx)
 }

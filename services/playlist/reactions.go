@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/tuttihq/tutti/services/internal/aggregate"
+	"github.com/tuttihq/tutti/services/internal/export"
 	"github.com/tuttihq/tutti/subjects"
 )
 
@@ -26,50 +27,12 @@ func exports() aggregate.Reaction {
 			if err := json.Unmarshal(c.Event.Body, &e); err != nil {
 				return nil, fmt.Errorf("playlist: %s: %w", c.Event.Type, err)
 			}
-			return opening(&e)
+			return export.Commands(export.Target{
+				Service: subjects.ServiceRoom, ID: e.Room, User: e.User,
+				Create: func(first []subjects.TrackRef) any { create := e.Create; create.Tracks = first; return create },
+				Verb:   subjects.VerbSuggest,
+				More:   func(some []subjects.TrackRef) any { return subjects.SuggestTracks{Tracks: some} },
+			}, e.Tracks)
 		},
 	}
-}
-
-func opening(e *subjects.PlaylistExported) ([]aggregate.Send, error) {
-	var out []aggregate.Send
-	send := func(verb string, body any) error {
-		raw, err := json.Marshal(body)
-		if err != nil {
-			return fmt.Errorf("playlist: export to %s: %w", e.Room, err)
-		}
-		to := subjects.Command{Service: subjects.ServiceRoom, ID: e.Room, Verb: verb, Principal: e.User}
-		out = append(out, aggregate.Send{To: to, Body: raw, Refused: true})
-		return nil
-	}
-	create, rest := e.Create, e.Tracks
-	create.Tracks, rest = cut(rest)
-	if err := send(subjects.VerbCreate, create); err != nil {
-		return nil, err
-	}
-	for len(rest) > 0 {
-		var some []subjects.TrackRef
-		some, rest = cut(rest)
-		if err := send(subjects.VerbSuggest, subjects.SuggestTracks{Tracks: some}); err != nil {
-			return nil, err
-		}
-	}
-	return out, nil
-}
-
-// maxRefBytes bounds the tracks of one command by their size, since addresses may be long:
-// with its envelope it must stay below subjects.MaxCommandBytes.
-const maxRefBytes = subjects.MaxCommandBytes / 2
-
-// cut takes as many tracks as one command can name off the front.
-func cut(refs []subjects.TrackRef) (some, rest []subjects.TrackRef) {
-	n, size := 0, 0
-	for n < len(refs) && n < subjects.MaxTracksPerCommand {
-		size += len(refs[n]) + 3 // quotes and comma
-		if n > 0 && size > maxRefBytes {
-			break
-		}
-		n++
-	}
-	return refs[:n], refs[n:]
 }

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"sync"
 
 	"github.com/tuttihq/tutti/services/internal/aggregate"
 	"github.com/tuttihq/tutti/services/internal/bus"
@@ -48,9 +47,7 @@ func (d Deps) validate() error {
 
 // Service runs playlists. Many replicas may run: they share the playlists.
 type Service struct {
-	host      *aggregate.Host[*subjects.PlaylistState, *Command, subjects.PlaylistEvent]
-	projector *projection.Projector[*subjects.PlaylistState, subjects.PlaylistEvent]
-	stops     []func()
+	*projection.Running[*subjects.PlaylistState, *Command, subjects.PlaylistEvent]
 }
 
 // Start takes this replica's share of the playlists, answers lists, and starts the
@@ -62,13 +59,17 @@ func Start(ctx context.Context, d Deps) (*Service, error) {
 	if d.Follows == nil {
 		d.Follows = NoFollows{}
 	}
+	projector, err := projection.New(d.Bus, d.Store, Projection(), projection.Options{Log: d.Log})
+	if err != nil {
+		return nil, err
+	}
 	opt := d.Options
 	opt.Log = d.Log
 	host, err := aggregate.StartHost(ctx, d.Bus, New(d.Tracks, d.Follows), d.Replica, opt)
 	if err != nil {
 		return nil, err
 	}
-	s := &Service{host: host}
+	s := &Service{projection.Run(host, projector, d.Log)}
 	lists := lister{store: d.Store, follows: d.Follows}
 	stop, err := d.Bus.Serve(subjects.ServicePlaylist, version, map[string]bus.Endpoint{
 		subjects.QueryPlaylistList: func(ctx context.Context, raw json.RawMessage) (any, error) { return lists.list(ctx, raw) },
@@ -76,62 +77,14 @@ func Start(ctx context.Context, d Deps) (*Service, error) {
 	if err != nil {
 		return nil, errors.Join(err, s.Stop(ctx))
 	}
-	s.stops = append(s.stops, stop)
-	s.stops = append(s.stops, aggregate.StartReaction(d.Bus, exports(), d.Log))
-	projector, err := projection.New(d.Bus, d.Store, Projection(), projection.Options{Log: d.Log})
-	if err != nil {
-		return nil, errors.Join(err, s.Stop(ctx))
-	}
-	s.projector = projector
-	s.background(d.Log, projector.Run)
-	s.background(d.Log, func(ctx context.Context) error {
+	s.OnStop(stop, aggregate.StartReaction(d.Bus, exports(), d.Log))
+	s.Keep(func(ctx context.Context) error {
 		return projection.Publish(ctx, d.Bus, d.Store, projection.Publication{Table: subjects.TablePlaylists, Public: PublicPlaylist, Log: d.Log})
 	})
-	s.background(d.Log, func(ctx context.Context) error {
+	s.Keep(func(ctx context.Context) error {
 		return projection.Publish(ctx, d.Bus, d.Store, projection.Publication{
 			Table: subjects.TablePlaylistPeople, Public: OwnPerson, Owner: subjects.SplitPlaylistPersonID, Log: d.Log,
 		})
 	})
 	return s, nil
-}
-
-// background runs what projects and publishes until Stop. What ends it before is a defect
-// of the deployment: it is logged, and playlists go on.
-func (s *Service) background(log *slog.Logger, run func(context.Context) error) {
-	ctx, cancel := context.WithCancel(context.Background())
-	var wg sync.WaitGroup
-	wg.Go(func() {
-		if err := run(ctx); err != nil {
-			log.Error("playlist documents are not kept up any more", "err", err)
-		}
-	})
-	s.stops = append(s.stops, func() { cancel(); wg.Wait() })
-}
-
-// Stats gives the kernel's counters.
-func (s *Service) Stats() aggregate.Stats { return s.host.Engine().Stats() }
-
-// Projected gives the projector's counters.
-func (s *Service) Projected() projection.Stats { return s.projector.Stats() }
-
-// Unprojected tells how many commits wait for a projector, over all replicas; it asks the
-// NATS server.
-func (s *Service) Unprojected(ctx context.Context) (uint64, error) { return s.projector.Behind(ctx) }
-
-// Queued tells how many commands wait in the queue of this replica's playlists, and how many
-// of them are being worked on; it asks the NATS server.
-func (s *Service) Queued(ctx context.Context) (waiting uint64, flight int, err error) {
-	return s.host.Queued(ctx)
-}
-
-// Partitions is how many of the partitions this replica owns now.
-func (s *Service) Partitions() int { return s.host.Partitions() }
-
-// Stop lets go of the playlists: another replica takes them over at once. It waits for what
-// is under way until ctx ends.
-func (s *Service) Stop(ctx context.Context) error {
-	for i := len(s.stops) - 1; i >= 0; i-- {
-		s.stops[i]()
-	}
-	return s.host.Stop(ctx)
 }

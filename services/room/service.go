@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"sync"
 
 	"github.com/tuttihq/tutti/services/internal/aggregate"
 	"github.com/tuttihq/tutti/services/internal/bus"
@@ -46,9 +45,7 @@ func (d Deps) validate() error {
 
 // Service runs rooms. Many replicas may run: they share the rooms.
 type Service struct {
-	host      *aggregate.Host[*subjects.RoomState, *Command, subjects.RoomEvent]
-	projector *projection.Projector[*subjects.RoomState, subjects.RoomEvent]
-	stops     []func()
+	*projection.Running[*subjects.RoomState, *Command, subjects.RoomEvent]
 }
 
 // Start takes this replica's share of the rooms, answers searches and questions about what
@@ -59,19 +56,22 @@ func Start(ctx context.Context, d Deps) (*Service, error) {
 	}
 	journal := aggregate.NewJournal(d.Bus, subjects.ServiceRoom)
 	claims := &Claims{Store: d.Store, Nicknames: nicknames{d.Bus}, Rooms: created{journal}, Now: d.Bus.Clock().Now}
+	rooms, err := aggregate.NewReader(journal, Fold{}, cachedRooms)
+	if err != nil {
+		return nil, err
+	}
+	projector, err := projection.New(d.Bus, d.Store, Projection(claims, d.Store), projection.Options{Log: d.Log})
+	if err != nil {
+		return nil, err
+	}
 	opt := d.Options
 	opt.Log = d.Log
 	opt.AskOnly = func(verb string) bool { return verb == subjects.VerbPosition } // coordinates
-	s := &Service{}
 	host, err := aggregate.StartHost(ctx, d.Bus, New(d.Tracks, claims), d.Replica, opt)
 	if err != nil {
 		return nil, err
 	}
-	s.host = host
-	rooms, err := aggregate.NewReader(journal, Fold{}, cachedRooms)
-	if err != nil {
-		return nil, errors.Join(err, s.Stop(ctx))
-	}
+	s := &Service{projection.Run(host, projector, d.Log)}
 	past := played{store: d.Store, rooms: rooms}
 	stop, err := d.Bus.Serve(subjects.ServiceRoom, version, map[string]bus.Endpoint{
 		"search":            func(ctx context.Context, raw json.RawMessage) (any, error) { return search(ctx, d.Store, raw) },
@@ -81,64 +81,16 @@ func Start(ctx context.Context, d Deps) (*Service, error) {
 	if err != nil {
 		return nil, errors.Join(err, s.Stop(ctx))
 	}
-	s.stops = append(s.stops, stop)
-	s.stops = append(s.stops, aggregate.StartReaction(d.Bus, seats(d.Store), d.Log), aggregate.StartReaction(d.Bus, exports(), d.Log))
-	projector, err := projection.New(d.Bus, d.Store, Projection(claims, d.Store), projection.Options{Log: d.Log})
-	if err != nil {
-		return nil, errors.Join(err, s.Stop(ctx))
-	}
-	s.projector = projector
-	s.background(d.Log, projector.Run)
-	s.background(d.Log, func(ctx context.Context) error {
+	s.OnStop(stop, aggregate.StartReaction(d.Bus, seats(d.Store), d.Log), aggregate.StartReaction(d.Bus, exports(), d.Log))
+	s.Keep(func(ctx context.Context) error {
 		return projection.Publish(ctx, d.Bus, d.Store, projection.Publication{Table: subjects.TableRooms, Public: PublicRoom, Log: d.Log})
 	})
-	s.background(d.Log, func(ctx context.Context) error {
+	s.Keep(func(ctx context.Context) error {
 		return projection.Publish(ctx, d.Bus, d.Store, projection.Publication{
 			Table: subjects.TableRoomInvites, Public: OwnInvite, Owner: subjects.SplitRoomInviteID, Log: d.Log,
 		})
 	})
 	return s, nil
-}
-
-// background runs what projects and publishes until Stop. What ends it before is a defect
-// of the deployment: it is logged, and rooms go on.
-func (s *Service) background(log *slog.Logger, run func(context.Context) error) {
-	ctx, cancel := context.WithCancel(context.Background())
-	var wg sync.WaitGroup
-	wg.Go(func() {
-		if err := run(ctx); err != nil {
-			log.Error("room documents are not kept up any more", "err", err)
-		}
-	})
-	s.stops = append(s.stops, func() { cancel(); wg.Wait() })
-}
-
-// Stats gives the kernel's counters.
-func (s *Service) Stats() aggregate.Stats { return s.host.Engine().Stats() }
-
-// Projected gives the projector's counters.
-func (s *Service) Projected() projection.Stats { return s.projector.Stats() }
-
-// Unprojected tells how many commits wait for a projector, over all replicas; it asks the
-// NATS server.
-func (s *Service) Unprojected(ctx context.Context) (uint64, error) { return s.projector.Behind(ctx) }
-
-// Queued tells how many commands wait in the queue of this replica's rooms, and how many of
-// them are being worked on; it asks the NATS server.
-func (s *Service) Queued(ctx context.Context) (waiting uint64, flight int, err error) {
-	return s.host.Queued(ctx)
-}
-
-// Partitions is how many of the partitions this replica owns now.
-func (s *Service) Partitions() int { return s.host.Partitions() }
-
-// Stop lets go of the rooms: another replica takes them over at once. It waits for what
-// is under way until ctx ends.
-func (s *Service) Stop(ctx context.Context) error {
-	for i := len(s.stops) - 1; i >= 0; i-- {
-		s.stops[i]()
-	}
-	return s.host.Stop(ctx)
 }
 
 // nicknames reads what people are called from the public documents of profiles, or of
