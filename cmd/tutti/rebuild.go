@@ -18,8 +18,8 @@ func rebuildCommand() *cobra.Command {
 		Use:   "rebuild",
 		Short: "Make all documents anew from the log",
 		Long: `Fold the log anew and put every document right that follows from it: lists and searches of
-rooms. The log is the authority and is only read; accounts and profiles do not follow from it
-and stay as they are. Stop the system that uses the data directory first.`,
+rooms and playlists, what was played, and the history of chats. The log is the authority and is
+only read; accounts and profiles do not follow from it and stay as they are. Stop the system that uses the data directory first.`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			cfg, err := loadConfig(c, os.Environ)
