@@ -141,7 +141,7 @@ func TestAScrapeListsWhatTheGuideDescribes(t *testing.T) {
 		`tutti_commands_total{outcome="already",service="room",verb="play"} 1`,
 		`tutti_http_requests_total{method="POST",route="/v1/rooms/:id/commands",status="2xx"} 1`,
 		`tutti_http_requests_total{method="GET",route="other",status="4xx"} 2`,
-		`tutti_edge_command_duration_seconds_count{outcome="already",verb="play"} 1`,
+		`tutti_edge_command_duration_seconds_count{outcome="already",service="room",verb="play"} 1`,
 		`tutti_commit_events_count{service="room"} 2`,
 		`tutti_commits_total{service="room"} 2`,
 		`tutti_catalog_lookups_total{outcome="ok"} 1`,
