@@ -38,6 +38,9 @@ func show[S any](ctx context.Context, s *Server, k *kind[S], who, id string, f f
 	if !k.is(id) {
 		return k.missing()
 	}
+	if err := k.reached(ctx, who, id); err != nil {
+		return err
+	}
 	host, err := k.hostOf(ctx, id, who)
 	if err != nil {
 		return err

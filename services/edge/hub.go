@@ -21,12 +21,16 @@ type hub[S any] struct {
 	shut   bool
 	drops  sync.WaitGroup // topics whose linger is over
 	passes *passes[S]
+	// owner has a topic be told who may not see what it belongs to; nil where it belongs to
+	// nothing.
+	owner func(id string, w ward) (stop func(), err error)
 }
 
 // shared is what the hubs of an edge are bounded by together.
 type shared struct {
 	kept   atomic.Int64 // bytes of commits that all topics keep
 	topics atomic.Int64
+	late   atomic.Int64 // who waits for what will be there in a moment
 }
 
 func newHub[S any](s *Server, k *kind[S], sh *shared) *hub[S] {
@@ -36,9 +40,14 @@ func newHub[S any](s *Server, k *kind[S], sh *shared) *hub[S] {
 }
 
 const (
-	// lateMost bounds how long somebody waits for what will be there in a moment.
-	lateMost = 2 * time.Second
-	latePoll = 10 * time.Millisecond
+	// lateMost bounds how long somebody waits for what will be there in a moment, which is
+	// looked for after lateFirst, then ever more rarely up to lateLast.
+	lateMost  = 2 * time.Second
+	lateFirst = 10 * time.Millisecond
+	lateLast  = 250 * time.Millisecond
+	// lateWaiters bounds who waits at once over the whole edge; further ones are sent away to
+	// come again.
+	lateWaiters = 256
 )
 
 // join makes a listener one of a topic: it is told where the topic is, or what it missed
@@ -46,15 +55,24 @@ const (
 // when join was called. Refusals: CodeNotFound, CodeBusy, CodeUpgrade, CodeFull,
 // CodeUnavailable.
 func (h *hub[S]) join(ctx context.Context, l *listener, id string, epoch, since uint64) error {
-	err := h.enter(ctx, l, id, epoch, since)
-	if subjects.CodeOf(err) != subjects.CodeNotFound || h.kind.late == nil || !h.kind.late(ctx, id, l.sock.user) {
+	if err := h.kind.reached(ctx, l.sock.user, id); err != nil {
 		return err
 	}
-	for until := time.Now().Add(lateMost); subjects.CodeOf(err) == subjects.CodeNotFound; {
+	err := h.enter(ctx, l, id, epoch, since)
+	if h.kind.within == nil || subjects.CodeOf(err) != subjects.CodeNotFound {
+		return err
+	}
+	if h.shared.late.Add(1) > lateWaiters {
+		h.shared.late.Add(-1)
+		return h.notYet()
+	}
+	defer h.shared.late.Add(-1)
+	wait := lateFirst
+	for until := time.Now().Add(lateMost); subjects.CodeOf(err) == subjects.CodeNotFound; wait = min(2*wait, lateLast) {
 		if time.Now().After(until) {
-			return subjects.Refuse(subjects.CodeUnavailable, "the %s is not there yet; follow it again", h.kind.noun)
+			return h.notYet()
 		}
-		t := time.NewTimer(latePoll)
+		t := time.NewTimer(wait)
 		select {
 		case <-t.C:
 		case <-ctx.Done():
@@ -64,6 +82,10 @@ func (h *hub[S]) join(ctx context.Context, l *listener, id string, epoch, since 
 		err = h.enter(ctx, l, id, epoch, since)
 	}
 	return err
+}
+
+func (h *hub[S]) notYet() error {
+	return subjects.Refuse(subjects.CodeUnavailable, "the %s is not there yet; follow it again", h.kind.noun)
 }
 
 func (h *hub[S]) enter(ctx context.Context, l *listener, id string, epoch, since uint64) error {
@@ -83,15 +105,27 @@ func (h *hub[S]) enter(ctx context.Context, l *listener, id string, epoch, since
 		}
 	}
 	l.from = t
-	err := t.following.Sync(ctx)
+	err := t.attach()
+	if err == nil {
+		err = t.following.Sync(ctx)
+	}
 	if err == nil {
 		err = t.add(l, epoch, since)
 	}
 	if err != nil {
 		h.release(t)
 		l.drop()
+		return err
 	}
-	return err
+	if l.pass != "" {
+		h.passes.joined(l, t)
+	}
+	// Who was put out of what this belongs to before they were a listener here was not found
+	// among the listeners then.
+	if err := h.kind.reached(ctx, l.sock.user, id); err != nil {
+		t.putOut(l, err)
+	}
+	return nil
 }
 
 // known gives the topic of what is followed, held for the caller, or nil.
@@ -187,11 +221,18 @@ type hubs struct {
 
 func newHubs(s *Server) hubs {
 	sh := &shared{}
-	return hubs{newHub(s, s.kinds.room, sh), newHub(s, s.kinds.playlist, sh), newHub(s, s.kinds.chat, sh)}
+	h := hubs{newHub(s, s.kinds.room, sh), newHub(s, s.kinds.playlist, sh), newHub(s, s.kinds.chat, sh)}
+	h.chats.owner = func(id string, w ward) (func(), error) {
+		if s.kinds.room.is(id) {
+			return h.rooms.watch(id, w)
+		}
+		return h.playlists.watch(id, w)
+	}
+	return h
 }
 
 func (h hubs) close() {
+	h.chats.close()
 	h.rooms.close()
 	h.playlists.close()
-	h.chats.close()
 }

@@ -1,6 +1,7 @@
 package edge
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"slices"
@@ -37,9 +38,11 @@ type kind[S any] struct {
 	// host gives the user whose followers may see it though sees says no, empty if there is
 	// none; nil if there never is.
 	host func(s S) string
-	// late reports whether it will be there, or be seen by a user, in a moment, though it is
-	// not now; nil if that cannot be.
-	late func(ctx context.Context, id, user string) bool
+	// within refuses who may not see what one belongs to, the room of a chat say, as that's
+	// own log has it now. Such a one hears of what happens there a moment later, so its own
+	// state alone shows it to who was put out, and not yet to who came. Nil for what belongs
+	// to nothing.
+	within func(ctx context.Context, id, user string) error
 	// signals are the kinds of live frames that it takes, and who may send them.
 	signals map[string]func(s S, user string) bool
 
@@ -64,6 +67,8 @@ type target interface {
 	// shown reports whether somebody may know of it. Where that cannot be told now, it is
 	// no.
 	shown(ctx context.Context, user, id string) bool
+	// reached refuses who may not see what it belongs to.
+	reached(ctx context.Context, user, id string) error
 }
 
 func (k *kind[S]) name() string    { return k.service }
@@ -115,6 +120,22 @@ func (k *kind[S]) shown(ctx context.Context, user, id string) (ok bool) {
 	return ok && err == nil
 }
 
+func (k *kind[S]) reached(ctx context.Context, user, id string) error {
+	if k.within == nil {
+		return nil
+	}
+	err := k.within(ctx, id, user)
+	if subjects.CodeOf(err) == subjects.CodeNotFound {
+		return k.missing()
+	}
+	return err
+}
+
+// look refuses somebody who may not see it as its log has it now.
+func (k *kind[S]) look(ctx context.Context, id, user string) error {
+	return k.views.View(ctx, id, func(v View[S]) error { return k.visible(v, user) })
+}
+
 // kinds are all that an edge shows.
 type kinds struct {
 	room     *kind[*subjects.RoomState]
@@ -157,10 +178,11 @@ func touched(c *subjects.Commit, everybody func(*subjects.Event) bool) (users ma
 			return
 		}
 		var body struct {
-			User string `json:"user"`
+			User   string `json:"user"`
+			Author string `json:"author"`
 		}
-		if json.Unmarshal(e.Body, &body) == nil && body.User != "" {
-			users[body.User] = struct{}{}
+		if json.Unmarshal(e.Body, &body) == nil {
+			users[cmp.Or(body.User, body.Author, e.By)] = struct{}{}
 		}
 	}
 	for i := range c.Public.Events {

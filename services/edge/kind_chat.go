@@ -25,11 +25,11 @@ func chatKind(d Deps, rooms *kind[*subjects.RoomState], playlists *kind[*subject
 		erases: func(c *subjects.Commit) bool {
 			return slices.ContainsFunc(c.Public.Events, func(e subjects.Event) bool { return e.Type == subjects.EventMessageDeleted })
 		},
-		late: func(ctx context.Context, id, user string) bool {
+		within: func(ctx context.Context, id, user string) error {
 			if rooms.is(id) {
-				return rooms.shown(ctx, user, id)
+				return rooms.look(ctx, id, user)
 			}
-			return playlists.shown(ctx, user, id)
+			return playlists.look(ctx, id, user)
 		},
 		signals: map[string]func(*subjects.ChatState, string) bool{
 			subjects.LiveTyping: func(s *subjects.ChatState, user string) bool {
@@ -45,10 +45,11 @@ func chatKind(d Deps, rooms *kind[*subjects.RoomState], playlists *kind[*subject
 }
 
 // concernsChat reports whether an event may change what a chat says about everybody:
-// moderators are told who is muted.
+// moderators are told who is muted. A deleted message has no reactions, so what the chat says
+// of theirs to those who had reacted need not be told at once.
 func concernsChat(e *subjects.Event) bool {
 	switch e.Type {
-	case subjects.EventChatOpened, subjects.EventChatClosed, subjects.EventMessageDeleted, subjects.EventSlowModeSet,
+	case subjects.EventChatOpened, subjects.EventChatClosed, subjects.EventSlowModeSet,
 		subjects.EventUserMuted, subjects.EventUserUnmuted, subjects.EventUserShadowed, subjects.EventUserUnshadowed:
 		return true
 	case subjects.EventAccessChanged: // who may do what, unless it speaks of one user

@@ -5,11 +5,16 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/tuttihq/tutti/subjects"
 )
 
 // passAgain is after how long a pass is asked about again when nobody could tell.
 const passAgain = 2 * time.Second
+
+// passesAsked bounds how many passes are asked about at once.
+const passesAsked = 16
 
 // passes lets those see something who may because they follow its creator (kind.host). That
 // stands in no log: it is asked when they come, and again when whom they follow changes.
@@ -18,13 +23,14 @@ type passes[S any] struct {
 	wake chan struct{} // cap 1
 
 	mu   sync.Mutex
-	due  map[*listener]struct{} // to be asked about again; at most as many as there are listeners
+	in   map[*listener]*topic[S] // who has joined with a pass
+	due  map[*listener]struct{}  // of them: to be asked about again
 	end  context.CancelFunc
 	work sync.WaitGroup
 }
 
 func newPasses[S any](h *hub[S]) *passes[S] {
-	p := &passes[S]{hub: h, wake: make(chan struct{}, 1), due: map[*listener]struct{}{}}
+	p := &passes[S]{hub: h, wake: make(chan struct{}, 1), in: map[*listener]*topic[S]{}, due: map[*listener]struct{}{}}
 	ctx, cancel := context.WithCancel(context.Background())
 	p.end = cancel
 	if h.kind.host != nil {
@@ -77,7 +83,13 @@ func (p *passes[S]) ask(ctx context.Context, l *listener, id string) error {
 		stop()
 		return err
 	}
-	l.pass, l.unpass = host, stop
+	l.pass, l.unpass = host, func() {
+		stop()
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		delete(p.in, l)
+		delete(p.due, l)
+	}
 	return nil
 }
 
@@ -89,10 +101,32 @@ func (l *listener) drop() {
 	}
 }
 
+// joined notes whom a pass let in. It is asked about once more: what was answered before may
+// have changed before they were in.
+func (p *passes[S]) joined(l *listener, t *topic[S]) {
+	t.mu.Lock()
+	_, there := t.listeners[l]
+	if there {
+		p.mu.Lock()
+		p.in[l] = t
+		p.mu.Unlock()
+	}
+	t.mu.Unlock()
+	if there {
+		p.again(l)
+	}
+}
+
 func (p *passes[S]) again(l *listener) {
 	p.mu.Lock()
-	p.due[l] = struct{}{}
+	_, in := p.in[l]
+	if in {
+		p.due[l] = struct{}{}
+	}
 	p.mu.Unlock()
+	if !in {
+		return // asked about when they are
+	}
 	select {
 	case p.wake <- struct{}{}:
 	default: // it will look anyway
@@ -110,22 +144,24 @@ func (p *passes[S]) run(ctx context.Context) {
 		case <-t.C:
 		}
 		p.mu.Lock()
-		due := p.due
-		p.due = map[*listener]struct{}{}
-		p.mu.Unlock()
-		for l := range due {
-			p.check(ctx, l)
+		due := make(map[*listener]*topic[S], len(p.due))
+		for l := range p.due {
+			due[l] = p.in[l]
 		}
+		clear(p.due)
+		p.mu.Unlock()
+		var asking errgroup.Group
+		asking.SetLimit(passesAsked)
+		for l, t := range due {
+			asking.Go(func() error { p.check(ctx, l, t); return nil })
+		}
+		_ = asking.Wait() // none fails
 		t.Reset(passAgain)
 	}
 }
 
 // check takes a listener out whose pass has ended.
-func (p *passes[S]) check(ctx context.Context, l *listener) {
-	t, ok := l.from.(*topic[S])
-	if !ok {
-		return
-	}
+func (p *passes[S]) check(ctx context.Context, l *listener, t *topic[S]) {
 	t.mu.Lock()
 	_, there := t.listeners[l]
 	host := l.pass
@@ -140,7 +176,9 @@ func (p *passes[S]) check(ctx context.Context, l *listener) {
 		if ctx.Err() == nil {
 			p.hub.srv.deps.Log.Warn("whom somebody follows cannot be read; asking again", "user", l.sock.user, "err", err)
 			p.mu.Lock()
-			p.due[l] = struct{}{} // the timer comes back to it
+			if _, in := p.in[l]; in {
+				p.due[l] = struct{}{} // the timer comes back to it
+			}
 			p.mu.Unlock()
 		}
 		return

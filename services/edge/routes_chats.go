@@ -27,6 +27,9 @@ func (s *Server) chatHistory(ctx context.Context, in subjects.ChatHistory) (subj
 	if !s.kinds.chat.is(in.Chat) {
 		return out, s.kinds.chat.missing()
 	}
+	if err := s.kinds.chat.reached(ctx, in.Viewer, in.Chat); err != nil {
+		return out, err
+	}
 	err := s.deps.Queries.Query(ctx, subjects.ServiceChat, subjects.QueryChatHistory, in, &out)
 	if subjects.CodeOf(err) == subjects.CodeNotFound {
 		err = s.kinds.chat.missing()

@@ -124,6 +124,9 @@ func (s *Server) tell(ctx context.Context, o order) (subjects.Answer, error) {
 	if !o.to.is(o.id) {
 		return subjects.Answer{}, o.to.missing()
 	}
+	if err := o.to.reached(ctx, o.who, o.id); err != nil {
+		return subjects.Answer{}, err
+	}
 	return s.ask(ctx, o)
 }
 

@@ -16,7 +16,7 @@ const tellEmpty = time.Second
 
 // topic is one room, playlist or chat and who listens to it. It is told of each commit once
 // (Sink) and frames it once for all. Whoever follows the log holds its lock meanwhile; its order with
-// other locks: hub, topic, socket or outbox.
+// other locks: topic, hub, socket or outbox.
 type topic[S any] struct {
 	hub       *hub[S]
 	kind      *kind[S]
@@ -24,6 +24,9 @@ type topic[S any] struct {
 	channel   subjects.Channel
 	following Following
 	deaf      func() // ends hearing what is not logged
+
+	owning sync.Mutex
+	detach func() // ends being somebody's ward
 
 	// Of the hub, under its lock.
 	holders int
@@ -33,6 +36,7 @@ type topic[S any] struct {
 	view      View[S]
 	listeners map[*listener]struct{}
 	byUser    map[string]map[*listener]struct{} // without guests
+	wards     map[ward]struct{}                 // one: a room's or a playlist's chat
 	// sent is the revision that listeners were told last: the next one's prev.
 	sent   uint64
 	kept   []keptCommit
@@ -59,7 +63,7 @@ type snapshot struct {
 func newTopic[S any](h *hub[S], id string) *topic[S] {
 	return &topic[S]{
 		hub: h, kind: h.kind, id: id, channel: h.kind.channel(id), deaf: func() {},
-		listeners: map[*listener]struct{}{}, byUser: map[string]map[*listener]struct{}{},
+		listeners: map[*listener]struct{}{}, byUser: map[string]map[*listener]struct{}{}, wards: map[ward]struct{}{},
 	}
 }
 
@@ -81,6 +85,9 @@ func (t *topic[S]) hold() {
 func (t *topic[S]) close() {
 	t.following.Stop()
 	t.deaf()
+	if t.detach != nil {
+		t.detach()
+	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.closed = true
@@ -361,6 +368,7 @@ func (t *topic[S]) expel(c *subjects.Commit) {
 			t.dismiss(l, t.kind.missing())
 		}
 	}
+	t.guardWards()
 }
 
 func (t *topic[S]) dismissAll(why *subjects.Refusal) {

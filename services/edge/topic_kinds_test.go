@@ -249,7 +249,7 @@ func TestAChatThatIsNotThereYetIsWaitedFor(t *testing.T) {
 	}
 	w.chats.mu.Lock()
 	defer w.chats.mu.Unlock()
-	if n := w.chats.looks - before; n != 3 {
+	if n := w.chats.looks - before; n != 0 {
 		t.Errorf("it was looked %d times for three chats that cannot be seen", n)
 	}
 }
@@ -296,6 +296,7 @@ func TestADeletedMessageIsNotReplayed(t *testing.T) {
 // Commands reach the service that the channel names, and those of the platform none.
 func TestCommandsGoWhereTheChannelSays(t *testing.T) {
 	w := newWorld()
+	w.playlist(t, ada, nil, begun(subjects.VisibilityPublic)...)
 	s := w.listening(t, unlimited())
 	c := s.open(t, bob)
 	for i, x := range []struct {
@@ -420,5 +421,75 @@ func TestOwnPlaylistsAreLive(t *testing.T) {
 	w.invite(bob, sunday)
 	if f := c.next(subjects.FrameDoc); f.Channel != subjects.ChannelPlaylists || f.DocID != sunday {
 		t.Fatalf("got %+v", f)
+	}
+}
+
+// Who is put out of a private room reads nothing more of its chat, on any socket and over
+// HTTP, though the chat has not heard of it yet; nor does who is late with following it.
+func TestAChatIsClosedToWhoIsPutOut(t *testing.T) {
+	w := newWorld()
+	w.openChat(t, inner, false)
+	w.commit(t, inner, ada, happen{&subjects.InvitationSent{User: bob}, []string{bob}})
+	w.commit(t, inner, bob, joined(bob)...)
+	s := w.listening(t, unlimited())
+	sub := subjects.ClientFrame{Type: subjects.FrameSub, Channel: subjects.ChatChannel(inner)}
+	c := s.open(t, bob)
+	c.send(sub)
+	c.next(subjects.FrameSnap)
+	c.next(subjects.FrameYou)
+	w.commit(t, inner, ada, happen{&subjects.InvitationWithdrawn{User: bob}, []string{bob}},
+		happen{&subjects.UserBanned{User: bob}, []string{bob, subjects.AudienceService}},
+		happen{event: &subjects.MemberLeft{User: bob, Reason: subjects.LeftKicked}})
+	if f := c.next(subjects.FrameGone); f.Channel != sub.Channel || f.Refusal.Code != subjects.CodeNotFound {
+		t.Fatalf("got %+v", f)
+	}
+	w.chat(t, inner, ada, nil, &subjects.MessageSent{Message: subjects.MessageID(inner, ada, "x", noon.UnixMilli(), 1), User: ada, Text: "SECRET"})
+	c.send(sub)
+	if f := c.next(subjects.FrameErr); f.Refusal.Code != subjects.CodeNotFound {
+		t.Fatalf("got %+v", f)
+	}
+	for _, x := range []call{
+		{method: "GET", path: "/v1/chats/" + inner, as: bob}, {method: "GET", path: "/v1/chats/" + inner + "/messages", as: bob},
+		{method: "POST", path: "/v1/chats/" + inner + "/commands", as: bob, body: `{"verb":"send","body":{"text":"x"}}`},
+	} {
+		if r := s.do(t, x); r.status != 404 {
+			t.Errorf("%s %s: %v", x.method, x.path, r)
+		}
+	}
+	if r := s.do(t, call{method: "GET", path: "/v1/chats/" + inner, as: ada}); r.status != 200 {
+		t.Errorf("who is in it: %v", r)
+	}
+	c.send(subjects.ClientFrame{Type: subjects.FrameUnsub, Channel: sub.Channel})
+	c.next(subjects.FrameOK)
+}
+
+// Somebody stops following while they are being let in: they are in for no longer than it
+// takes to ask again.
+func TestAPassDoesNotOutliveTheFollow(t *testing.T) {
+	var follows, asked atomic.Bool
+	follows.Store(true)
+	w := newWorld()
+	w.query = func(_ context.Context, _, _ string, req any) (any, error) {
+		in, _ := req.(subjects.FollowRequest)
+		answer := subjects.FollowAnswer{Follows: follows.Load() && in.Follower == bob}
+		if asked.CompareAndSwap(false, true) { // after the row was read, before the answer is here
+			follows.Store(false)
+			w.hint(bob)
+		}
+		return answer, nil
+	}
+	w.playlist(t, ada, nil, begun(subjects.VisibilityFollowers)...)
+	s := w.listening(t, unlimited())
+	c := s.open(t, bob)
+	c.send(subjects.ClientFrame{Type: subjects.FrameSub, Channel: subjects.PlaylistChannel(sunday)})
+	c.next(subjects.FrameSnap)
+	if f := c.until(subjects.FrameGone); f.Refusal.Code != subjects.CodeNotFound {
+		t.Fatalf("got %+v", f)
+	}
+	p := s.hubs.playlists.passes
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.in)+len(p.due) != 0 {
+		t.Errorf("%d passes and %d questions are left", len(p.in), len(p.due))
 	}
 }
