@@ -112,11 +112,16 @@ func TestAChatIsKeptInOrder(t *testing.T) {
 	// Banned, and gone from the room.
 	ann.do(room, "ban", body{"user": dan.id})
 	eventually(t, func() string {
-		if _, err := dan.tell(chat, "send", body{"text": "still here"}); codeOf(err) != subjects.CodeBanned {
-			return fmt.Sprintf("the banned is answered %v", err)
+		var seen struct {
+			You subjects.ChatYou `json:"you"`
+		}
+		must(t, dan.get("/v1/"+chat, &seen))
+		if !seen.You.Banned {
+			return "the chat does not hear of the ban"
 		}
 		return ""
 	})
+	dan.turned(subjects.CodeBanned, chat, "send", body{"text": "still here"})
 	// Too long, nothing, too fast.
 	eve.turned(subjects.CodeTooLarge, chat, "send", body{"text": strings.Repeat("ä", 1001)})
 	eve.turned(subjects.CodeInvalid, chat, "send", body{"text": " \n "})
