@@ -2,9 +2,7 @@ package tutti
 
 import (
 	"context"
-	"fmt"
 	"iter"
-	"time"
 
 	"github.com/tuttihq/tutti/subjects"
 )
@@ -122,52 +120,4 @@ func (a *aggregate[D, Y, V]) Counts() (Counts, bool) {
 	feed.mu.Lock()
 	defer feed.mu.Unlock()
 	return feed.counts, true
-}
-
-// toldTime bounds the wait for a sealed event after the command that causes it was accepted.
-const toldTime = 10 * time.Second
-
-// tell sends a command and waits for the sealed event that it causes. Servers tell a sealed
-// event once: if the connection breaks at that moment it is lost, and the error is ErrUntold.
-func (a *aggregate[D, Y, V]) tell(ctx context.Context, verb string, body any, event string) (subjects.Event, subjects.Answer, error) {
-	none := subjects.Event{}
-	f, feed, err := a.follow()
-	if err != nil {
-		return none, subjects.Answer{}, err
-	}
-	defer a.client.feeds.leave(f)
-	for _, err := range a.Views(ctx) { // from then on sealed events arrive
-		if err != nil {
-			return none, subjects.Answer{}, err
-		}
-		break
-	}
-	m, err := a.client.prepare(f.channel, verb, body)
-	if err != nil {
-		return none, m.answer, err
-	}
-	wait := &asked{event: event, came: make(chan subjects.Event, 1)}
-	feed.mu.Lock()
-	feed.asked[m.id] = wait
-	feed.mu.Unlock()
-	defer func() {
-		feed.mu.Lock()
-		delete(feed.asked, m.id)
-		feed.mu.Unlock()
-	}()
-	if m, err = a.client.send(ctx, m); err != nil {
-		return none, m.answer, err
-	}
-	t := time.NewTimer(toldTime)
-	defer t.Stop()
-	select {
-	case e := <-wait.came:
-		return e, m.answer, nil
-	case <-t.C:
-	case <-ctx.Done():
-		return none, m.answer, fmt.Errorf("%w: %w", ctx.Err(), ErrUntold)
-	case <-a.client.ctx.Done():
-		return none, m.answer, fmt.Errorf("%w: %w", ErrClosed, ErrUntold)
-	}
-	return none, m.answer, ErrUntold
 }

@@ -60,8 +60,7 @@
 //	subjects.CodeOf(err) == subjects.CodeClosed
 //
 // Two commands make something elsewhere, and give what they made: Playlist.Export a room,
-// Room.ExportHistory a playlist. The server tells its id once. If the connection breaks at
-// that moment the error is ErrUntold: the thing is made, and which it is remains untold.
+// Room.ExportHistory a playlist. It is there a moment later.
 //
 // # Following
 //

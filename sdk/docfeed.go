@@ -29,20 +29,13 @@ type docFeed[D, Y, V any] struct {
 	news       chan struct{} // closed and replaced at each change
 	err        error         // why it is over
 	readers    map[*updates[V]]struct{}
-	asked      map[string]*asked // by command, who waits for its sealed event
 	typing     typing
-}
-
-// asked is a command whose sealed event somebody waits for.
-type asked struct {
-	event string // its type
-	came  chan subjects.Event
 }
 
 func newDocFeed[D, Y, V any](k *kind[D, Y, V]) *docFeed[D, Y, V] {
 	return &docFeed[D, Y, V]{
 		kind: k, doc: document[D]{fold: k.fold}, syncing: true, news: make(chan struct{}),
-		readers: map[*updates[V]]struct{}{}, asked: map[string]*asked{}, typing: newTyping(),
+		readers: map[*updates[V]]struct{}{}, typing: newTyping(),
 	}
 }
 
@@ -160,16 +153,8 @@ func (r *docFeed[D, Y, V]) commit(f *subjects.ServerFrame) (again bool, err erro
 	return false, nil
 }
 
-// sealed takes events for the user alone. Who waits for one gets it whatever else is known.
+// sealed takes events for the user alone.
 func (r *docFeed[D, Y, V]) sealed(f *subjects.ServerFrame) {
-	for _, e := range f.Events {
-		if a := r.asked[e.Cmd]; a != nil && a.event == e.Type {
-			select {
-			case a.came <- e:
-			default: // it came already
-			}
-		}
-	}
 	if r.syncing {
 		return
 	}

@@ -24,8 +24,6 @@ var (
 	ErrLobbyInUse = errors.New("tutti: the lobby is followed in another way")
 	// ErrNotFollowed: what was called needs the channel to be followed meanwhile.
 	ErrNotFollowed = errors.New("tutti: the channel is not followed")
-	// ErrUntold: the command took effect, and the word of what came of it got lost.
-	ErrUntold = errors.New("tutti: the command took effect, and what came of it was not told")
 	// ErrUnreachable: no answer came. It is wrapped with the reason.
 	ErrUnreachable = errors.New("tutti: the server was not reached")
 	// ErrAccountChanged: somebody else signed in, or out, while the command waited.

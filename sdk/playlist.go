@@ -2,8 +2,6 @@ package tutti
 
 import (
 	"context"
-	"encoding/json"
-	"fmt"
 	"maps"
 
 	"github.com/tuttihq/tutti/subjects"
@@ -102,19 +100,14 @@ func (p *Playlist) SetVisibility(ctx context.Context, v subjects.Visibility, onl
 func (p *Playlist) Delete(ctx context.Context) error { return p.do(ctx, subjects.VerbDelete, nil) }
 
 // Export has a room made of the playlist, which the client's user creates. The room is there
-// a moment later: until then it is answered CodeNotFound. ErrUntold if the word of the
-// room's id got lost with the connection; the room is made all the same. Should the room be
-// refused, a sealed event subjects.EventExportFailed says so in Updates.
+// a moment later: until then it is answered CodeNotFound. Should it be refused, a sealed
+// event subjects.EventExportFailed says so in Updates.
 func (p *Playlist) Export(ctx context.Context, in subjects.ExportPlaylist) (*Room, subjects.Answer, error) {
-	e, answer, err := p.tell(ctx, subjects.VerbExport, in, subjects.EventPlaylistExported)
+	answer, err := p.Do(ctx, subjects.VerbExport, in)
 	if err != nil {
 		return nil, answer, err
 	}
-	var body subjects.PlaylistExported
-	if err := json.Unmarshal(e.Body, &body); err != nil || subjects.CheckID(subjects.PrefixRoom, body.Room) != nil {
-		return nil, answer, fmt.Errorf("%w: a playlist was exported into the room %q", ErrProtocol, body.Room)
-	}
-	return p.client.Room(body.Room), answer, nil
+	return p.client.Room(subjects.ExportedRoomID(p.id, p.client.Account().User(), answer.Command, answer.At)), answer, nil
 }
 
 func refs(tracks []string) []subjects.TrackRef {

@@ -2,8 +2,6 @@ package tutti
 
 import (
 	"context"
-	"encoding/json"
-	"fmt"
 	"net/url"
 
 	"github.com/tuttihq/tutti/subjects"
@@ -25,18 +23,14 @@ func (r *Room) SetQueue(ctx context.Context, in subjects.SetQueue) error {
 }
 
 // ExportHistory begins a playlist of the client's user with what the room has played. The
-// playlist is there a moment later: until then it is answered CodeNotFound. ErrUntold if the
-// word of its id got lost with the connection; the playlist is made all the same.
+// playlist is there a moment later: until then it is answered CodeNotFound. Should it be
+// refused, a sealed event subjects.EventHistoryFailed says so in Updates.
 func (r *Room) ExportHistory(ctx context.Context, in subjects.ExportHistory) (*Playlist, subjects.Answer, error) {
-	e, answer, err := r.tell(ctx, subjects.VerbExportHistory, in, subjects.EventHistoryExported)
+	answer, err := r.Do(ctx, subjects.VerbExportHistory, in)
 	if err != nil {
 		return nil, answer, err
 	}
-	var body subjects.HistoryExported
-	if err := json.Unmarshal(e.Body, &body); err != nil || subjects.CheckID(subjects.PrefixPlaylist, body.Playlist) != nil {
-		return nil, answer, fmt.Errorf("%w: a history was exported into the playlist %q", ErrProtocol, body.Playlist)
-	}
-	return r.client.Playlist(body.Playlist), answer, nil
+	return r.client.Playlist(subjects.ExportedPlaylistID(r.id, r.client.Account().User(), answer.Command, answer.At)), answer, nil
 }
 
 // Plays gives a page of what the room has played, the newest first; its document holds the

@@ -91,7 +91,9 @@ func DecodeChatCommand(verb string, body []byte) (ChatCommand, error) {
 
 // SendMessage says something.
 type SendMessage struct {
-	// Text is 1 to MaxChatText characters after trimming.
+	// Text is 1 to MaxChatText characters once what a message does not hold is gone from it:
+	// spaces around it, control characters other than tabs and line ends, and characters that
+	// turn the direction of what follows them. Every kind of line end becomes "\n".
 	Text string `json:"text"`
 }
 
@@ -175,13 +177,13 @@ func (*ShadowMuteUser) Verb() string { return VerbShadowMute }
 // Verb is VerbUnshadow.
 func (*UnshadowUser) Verb() string { return VerbUnshadow }
 
-// Check trims the text.
+// Check cleans the text.
 func (c *SendMessage) Check() (err error) {
 	c.Text, err = checkText(c.Text)
 	return err
 }
 
-// Check wants a message id, and trims the text.
+// Check wants a message id, and cleans the text.
 func (c *EditMessage) Check() (err error) {
 	if err := checkMessage(c.Message); err != nil {
 		return err
@@ -219,13 +221,14 @@ func (c *ShadowMuteUser) Check() error { return checkUser(c.User) }
 // Check wants a user id.
 func (c *UnshadowUser) Check() error { return checkUser(c.User) }
 
-// checkText gives the trimmed text. It may hold line ends; other control characters, and
-// those that turn the direction of what follows them, are refused.
+// checkText gives the text without what SendMessage says a message does not hold: people paste
+// it, and do not see what they would be refused for.
 func checkText(text string) (string, error) {
-	text = strings.TrimSpace(text)
+	if !utf8.ValidString(text) {
+		return "", RefuseField("text", "a message is UTF-8")
+	}
+	text = strings.TrimSpace(strings.Map(shown, strings.ReplaceAll(text, "\r\n", "\n")))
 	switch {
-	case !utf8.ValidString(text) || strings.ContainsFunc(text, steers):
-		return "", RefuseField("text", "a message holds no control characters but line ends")
 	case !strings.ContainsFunc(text, func(r rune) bool { return !invisible(r) && !unicode.IsSpace(r) }):
 		return "", RefuseField("text", "a message needs some text")
 	case utf8.RuneCountInString(text) > MaxChatText:
@@ -236,8 +239,23 @@ func checkText(text string) (string, error) {
 	return text, nil
 }
 
-func steers(r rune) bool {
-	return unicode.IsControl(r) && r != '\n' && r != '\t' || r >= '\u202a' && r <= '\u202e' || r >= '\u2066' && r <= '\u2069'
+// shown gives what stands in a message for a character: itself, a line end for any kind of
+// one, -1 for nothing. The marks U+200E and U+200F stay, and so do the joiners: what they do
+// ends with the word.
+func shown(r rune) rune {
+	const (
+		nextLine, lineSeparator, paragraphSeparator = '\u0085', '\u2028', '\u2029'
+		byteOrderMark                               = '\ufeff'
+	)
+	switch {
+	case r == '\n' || r == '\t':
+		return r
+	case r == '\r' || r == nextLine || r == lineSeparator || r == paragraphSeparator:
+		return '\n'
+	case unicode.IsControl(r), r == byteOrderMark, r >= '\u202a' && r <= '\u202e', r >= '\u2060' && r <= '\u206f', r >= '\ufff9' && r <= '\ufffb':
+		return -1
+	}
+	return r
 }
 
 func checkMessage(id string) error {

@@ -208,7 +208,7 @@ func TestMessageText(t *testing.T) {
 		strings.Repeat("ä", 1000): "", " " + strings.Repeat("ä", 1000) + " ": "",
 		strings.Repeat("ä", 1001): subjects.CodeTooLarge,
 		"":                        subjects.CodeInvalid, " \n\t": subjects.CodeInvalid, "\u200b\u2800": subjects.CodeInvalid,
-		"bell\x07": subjects.CodeInvalid, "\u202eevil": subjects.CodeInvalid,
+		"\x07\u202e": subjects.CodeInvalid, "not \xff UTF-8": subjects.CodeInvalid,
 	} {
 		c := &subjects.SendMessage{Text: text}
 		if got := subjects.CodeOf(c.Check()); got != want {
@@ -216,6 +216,27 @@ func TestMessageText(t *testing.T) {
 		}
 		if want == "" && c.Text != strings.TrimSpace(text) {
 			t.Errorf("%q is taken as %q", text, c.Text)
+		}
+	}
+}
+
+// What people paste is taken without what they do not see.
+func TestPastedText(t *testing.T) {
+	for text, want := range map[string]string{
+		"a\r\nb\rc\u2028d\u0085e":                       "a\nb\nc\nd\ne",
+		"\ufeff\x07 \x1b[1mbold\x00 ":                   "[1mbold",
+		"\u202eevil\u202c \u2066x\u2069":                "evil x",
+		"\u200fשלום\u200e":                              "\u200fשלום\u200e",
+		"می\u200cخواهم 👩\u200d👩\ufe0f a\tb":             "می\u200cخواهم 👩\u200d👩\ufe0f a\tb",
+		strings.Repeat("x", 1000) + "\u202a\r":          strings.Repeat("x", 1000),
+		strings.Repeat("x\r\n", 499) + "xx\u2060\u206f": strings.Repeat("x\n", 499) + "xx",
+	} {
+		c, again := &subjects.EditMessage{Message: subjects.MessageID(goldenRoom, ana, "c", 1, 1), Text: text}, &subjects.SendMessage{}
+		if err := c.Check(); err != nil || c.Text != want {
+			t.Errorf("%q is taken as %q, %v", text, c.Text, err)
+		}
+		if again.Text = c.Text; again.Check() != nil || again.Text != want {
+			t.Errorf("%q is taken as %q again", want, again.Text)
 		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 	"unicode/utf8"
 )
 
@@ -16,7 +17,8 @@ import (
 //	join           {}                                   everybody, the   enters; again is nothing. full, not_invited (who was taken out)
 //	                                                    creator's followers,
 //	                                                    or the invited
-//	leave          {}                                   member           leaves; again is nothing. forbidden for the creator
+//	leave          {}                                   member, or       leaves; again is nothing. forbidden for the creator.
+//	                                                    the invited      who is not in it gives the invitation back, and may be invited again
 //	add            {"tracks": [ref, …]}                 editor           appends what is new; what is there already is dropped.
 //	                                                                     nothing_accepted, no_such_track, track_unavailable, full
 //	remove         {"tracks": [id, …]}                  editor           takes tracks out; what is gone is gone
@@ -206,6 +208,12 @@ func (c *ExportPlaylist) Room(name string) CreateRoom {
 		Kind: kind, Name: name, MinimumScore: c.MinimumScore, Open: c.Open, OnlyInvitedVote: c.OnlyInvitedVote,
 		Mode: c.Mode, SkipShare: c.SkipShare, Constraints: c.Constraints,
 	}
+}
+
+// ExportedRoomID gives the room that an export of a playlist opens, from what its sender knows
+// once it is answered: the command's id, and the answer's time in Unix milliseconds.
+func ExportedRoomID(playlist, user, command string, at int64) string {
+	return DeriveID(PrefixRoom, time.UnixMilli(at), "export", playlist, user, command)
 }
 
 // DeletePlaylist ends the playlist for good.

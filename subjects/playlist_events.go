@@ -28,6 +28,7 @@ const (
 	EventPlaylistLeft      = "member.left"
 	EventPlaylistInvited   = "invitation.sent"      // sealed
 	EventPlaylistUninvited = "invitation.withdrawn" // sealed
+	EventPlaylistDeclined  = "invitation.declined"  // sealed
 	EventPlaylistAdmitted  = "follower.admitted"    // sealed
 	EventPlaylistExported  = "playlist.exported"    // sealed
 	EventExportFailed      = "export.failed"        // sealed
@@ -117,6 +118,12 @@ type PlaylistUninvited struct {
 	User string `json:"user"`
 }
 
+// PlaylistDeclined gives an invitation back, by the invited, who is not in the playlist. They
+// may be invited again, or come in as everybody may. Sealed to them and to the creator.
+type PlaylistDeclined struct {
+	User string `json:"user"`
+}
+
 // PlaylistAdmitted lets a user join uninvited, because they followed the creator when they
 // asked. It holds for as long as they stay.
 type PlaylistAdmitted struct {
@@ -184,6 +191,9 @@ func (*PlaylistInvited) EventType() string { return EventPlaylistInvited }
 // EventType is EventPlaylistUninvited.
 func (*PlaylistUninvited) EventType() string { return EventPlaylistUninvited }
 
+// EventType is EventPlaylistDeclined.
+func (*PlaylistDeclined) EventType() string { return EventPlaylistDeclined }
+
 // EventType is EventPlaylistAdmitted.
 func (*PlaylistAdmitted) EventType() string { return EventPlaylistAdmitted }
 
@@ -206,6 +216,7 @@ var playlistEvents = map[string]func() PlaylistEvent{
 	EventPlaylistLeft:      func() PlaylistEvent { return new(PlaylistLeft) },
 	EventPlaylistInvited:   func() PlaylistEvent { return new(PlaylistInvited) },
 	EventPlaylistUninvited: func() PlaylistEvent { return new(PlaylistUninvited) },
+	EventPlaylistDeclined:  func() PlaylistEvent { return new(PlaylistDeclined) },
 	EventPlaylistAdmitted:  func() PlaylistEvent { return new(PlaylistAdmitted) },
 	EventPlaylistExported:  func() PlaylistEvent { return new(PlaylistExported) },
 	EventExportFailed:      func() PlaylistEvent { return new(ExportFailed) },

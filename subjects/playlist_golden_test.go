@@ -53,13 +53,16 @@ func goldenPlaylistEvents() []subjects.PlaylistEvent {
 		&subjects.PlaylistUninvited{User: ben},
 		&subjects.PlaylistLeft{User: ben, Reason: subjects.LeftUninvited},
 		&subjects.TracksAdded{User: ana, Tracks: []subjects.PlacedTrack{placed("aurora", 4)}},
+		&subjects.PlaylistInvited{User: dan, Name: "Long road trip"},
+		&subjects.PlaylistDeclined{User: dan},
+		&subjects.PlaylistInvited{User: dan, Name: "Long road trip"},
 	}
 }
 
 func sealedInPlaylist(typ string) bool {
 	switch typ {
 	case subjects.EventTracksRefused, subjects.EventPlaylistInvited, subjects.EventPlaylistUninvited, subjects.EventPlaylistExported,
-		subjects.EventPlaylistAdmitted, subjects.EventExportFailed:
+		subjects.EventPlaylistDeclined, subjects.EventPlaylistAdmitted, subjects.EventExportFailed:
 		return true
 	}
 	return false

@@ -119,7 +119,7 @@ func (s *PlaylistState) Allows(principal, verb string) bool {
 	case VerbJoin:
 		return principal != System && !s.IsMember(principal)
 	case VerbLeave:
-		return !creator && s.IsMember(principal)
+		return !creator && (s.IsMember(principal) || s.Invited(principal))
 	case VerbAdd, VerbMove:
 		return s.CannotEdit(principal) == nil
 	case VerbRemove:
@@ -145,6 +145,9 @@ type PlaylistYou struct {
 	// CannotEdit is empty if the viewer may add, remove and move, and otherwise the code
 	// that they would be refused with.
 	CannotEdit Code `json:"cannotEdit"`
+	// InvitedUsers lists, for the creator alone, whose invitations stand, sorted; empty for
+	// everybody else, and in a deleted playlist.
+	InvitedUsers []string `json:"invitedUsers"`
 }
 
 // askedOfPlaylists are the verbs that PlaylistYou lists, in its order.
@@ -157,7 +160,10 @@ var askedOfPlaylists = []string{
 func (s *PlaylistState) You(principal string) PlaylistYou {
 	y := PlaylistYou{
 		Creator: s.Exists() && principal == s.Playlist.Creator, Member: s.IsMember(principal), Invited: s.Invited(principal),
-		May: []string{},
+		May: []string{}, InvitedUsers: []string{},
+	}
+	if y.Creator && !s.Deleted() {
+		y.InvitedUsers = listed(s.InvitedIDs())
 	}
 	for _, v := range askedOfPlaylists {
 		if s.Allows(principal, v) {
@@ -209,6 +215,8 @@ func (s *PlaylistState) Apply(meta Meta, ev PlaylistEvent, m *Marks) error {
 	case *PlaylistUninvited:
 		delete(s.invited, e.User)
 		s.withdraw(e.User, meta.At)
+	case *PlaylistDeclined:
+		delete(s.invited, e.User)
 	case *PlaylistExported:
 		s.exports = append(s.exports, playlistExport{e.User, e.Room})
 		s.exports = s.exports[max(0, len(s.exports)-MaxPlaylistExports):]

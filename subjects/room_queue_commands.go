@@ -1,6 +1,9 @@
 package subjects
 
-import "strings"
+import (
+	"strings"
+	"time"
+)
 
 // Undo takes a change of the queue back.
 type Undo struct {
@@ -33,6 +36,13 @@ type ExportHistory struct {
 	Name string `json:"name,omitempty"`
 	// Visibility is VisibilityPrivate if absent.
 	Visibility Visibility `json:"visibility,omitempty"`
+}
+
+// ExportedPlaylistID gives the playlist that an export of a room's history begins, from what
+// its sender knows once it is answered: the command's id, and the answer's time in Unix
+// milliseconds.
+func ExportedPlaylistID(room, user, command string, at int64) string {
+	return DeriveID(PrefixPlaylist, time.UnixMilli(at), "history", room, user, command)
 }
 
 // Verb is VerbUndo.

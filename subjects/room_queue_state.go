@@ -12,7 +12,7 @@ type QueueChange struct {
 	At   int64  `json:"at"`
 	// Added are, of a suggest, the tracks that it queued, and Voted those that it voted for.
 	Added []AddedTrack `json:"added,omitempty"`
-	Voted []string     `json:"voted,omitempty"`
+	Voted []AddedTrack `json:"voted,omitempty"`
 	// Removed is what a remove took out. Its votes are kept aside under N.
 	Removed *QueueEntry `json:"removed,omitempty"`
 	// Before and After are the seqs that a shuffle dealt.
@@ -25,7 +25,8 @@ type QueueChange struct {
 	cmd string // to gather the events of one command; not known after a snapshot
 }
 
-// AddedTrack is a track that was queued, by which it is told from the same one queued again.
+// AddedTrack is a track that was queued at a time, by which it is told from the same one queued
+// again.
 type AddedTrack struct {
 	Track string `json:"track"`
 	At    int64  `json:"at"`
@@ -40,6 +41,10 @@ type queueState struct {
 	// changes are at most MaxChanges, the newest last; changed is the number of the last.
 	changes []*QueueChange
 	changed int64
+	// dropped are whose changes the last event that took any from the stack has taken, at
+	// droppedAt, and those of its time.
+	dropped   []string
+	droppedAt int64
 	// exports are those whose playlists may still be refused, the oldest first, at most
 	// MaxHistoryExports.
 	exports []historyExport
@@ -99,98 +104,6 @@ func (s *RoomState) SuggestedBy(user string) int {
 	return n
 }
 
-// MayUndo reports whether somebody may take a change back: their own, or any if the grant
-// table lets them.
-func (s *RoomState) MayUndo(principal string, c *QueueChange) bool {
-	return s.IsMember(principal) && c.By == principal || s.Allows(principal, VerbUndo)
-}
-
-// Change gives the change with a number; nil if it cannot be taken back any more.
-func (s *RoomState) Change(n int64) *QueueChange {
-	for _, c := range s.changes {
-		if c.N == n {
-			return c
-		}
-	}
-	return nil
-}
-
-// NewestChange gives the last change that somebody may take back, be it that the queue has
-// moved on or not; nil if there is none.
-func (s *RoomState) NewestChange(principal string) *QueueChange {
-	for _, c := range slices.Backward(s.changes) {
-		if s.MayUndo(principal, c) {
-			return c
-		}
-	}
-	return nil
-}
-
-// LastChange gives the last change that somebody may take back and that can be; nil if there
-// is none.
-func (s *RoomState) LastChange(principal string) *QueueChange {
-	for _, c := range slices.Backward(s.changes) {
-		if s.MayUndo(principal, c) && s.CanUndo(c) == nil {
-			return c
-		}
-	}
-	return nil
-}
-
-// CanUndo returns why a change cannot be taken back as the queue is now: a CodeConflict. Nil
-// if it can.
-func (s *RoomState) CanUndo(c *QueueChange) *Refusal {
-	queue := s.Room.Queue
-	for _, a := range c.Added {
-		e, queued := queue[a.Track]
-		if !queued || e.SuggestedAt != a.At || e.SuggestedBy != c.By {
-			return Refuse(CodeConflict, "%s is not in the queue any more", a.Track)
-		}
-		own := 0
-		if s.Voted(c.By, a.Track) {
-			own = 1
-		}
-		if e.Score > own {
-			return Refuse(CodeConflict, "others have voted for %s", a.Track)
-		}
-	}
-	for _, track := range c.Voted {
-		if _, queued := queue[track]; !queued || !s.Voted(c.By, track) {
-			return Refuse(CodeConflict, "%s is not in the queue any more", track)
-		}
-	}
-	if c.Removed != nil {
-		id := c.Removed.Track.ID
-		switch _, queued := queue[id]; {
-		case queued:
-			return Refuse(CodeConflict, "%s is in the queue again", id)
-		case s.Room.Current != nil && s.Room.Current.ID == id:
-			return Refuse(CodeConflict, "%s is the current track", id)
-		case len(queue) >= MaxQueue:
-			return Refuse(CodeConflict, "the queue is full")
-		}
-	}
-	if c.After != nil {
-		left := 0
-		for track, seq := range c.After {
-			e, queued := queue[track]
-			if !queued {
-				continue
-			}
-			if left++; e.Seq != seq {
-				return Refuse(CodeConflict, "the queue was reordered since")
-			}
-		}
-		if left == 0 {
-			return Refuse(CodeConflict, "nothing is left of what was shuffled")
-		}
-	}
-	if c.Became != nil && s.Room.Queueing() != *c.Became {
-		return Refuse(CodeConflict, "the queue was set otherwise since")
-	}
-	return nil
-}
-
 // applyQueue folds what the document does not hold of the queue; it reports whether it had
 // anything to do with the event.
 func (s *RoomState) applyQueue(meta Meta, ev RoomEvent) bool {
@@ -226,7 +139,10 @@ func (s *RoomState) applyQueue(meta Meta, ev RoomEvent) bool {
 		}
 	case *ChangeUndone:
 		s.undoing = meta.Cmd
-		s.changes = slices.DeleteFunc(s.changes, func(c *QueueChange) bool { return c.N == e.Change })
+		if c := s.Change(e.Change); c != nil {
+			s.drop(c.By, meta.At)
+			s.changes = slices.DeleteFunc(s.changes, func(c *QueueChange) bool { return c.N == e.Change })
+		}
 	case *HistoryExported:
 		s.exports = append(s.exports, historyExport{e.User, e.Playlist})
 		s.exports = s.exports[max(0, len(s.exports)-MaxHistoryExports):]
@@ -255,6 +171,7 @@ func (s *RoomState) begin(meta Meta, verb, by string) *QueueChange {
 	s.changes = append(s.changes, c)
 	if len(s.changes) > MaxChanges {
 		s.votes.dropShelf(s.changes[0].N)
+		s.drop(s.changes[0].By, meta.At)
 		s.changes = slices.Delete(s.changes, 0, 1)
 	}
 	return c
@@ -280,14 +197,15 @@ func (s *RoomState) noteSuggested(meta Meta, e *TrackSuggested) {
 
 // noteVoted notes a vote, which may be part of a suggest that is yet to queue tracks.
 func (s *RoomState) noteVoted(meta Meta, e *TrackVoted) {
+	vote := AddedTrack{Track: e.Track, At: s.Room.Queue[e.Track].SuggestedAt}
 	if c := s.suggesting(meta); c != nil {
-		c.Voted = append(c.Voted, e.Track)
+		c.Voted = append(c.Voted, vote)
 		return
 	}
 	if s.voting.cmd != meta.Cmd || meta.Cmd == "" {
 		s.voting.cmd, s.voting.Voted = meta.Cmd, s.voting.Voted[:0]
 	}
-	s.voting.Voted = append(s.voting.Voted, e.Track)
+	s.voting.Voted = append(s.voting.Voted, vote)
 }
 
 func (s *RoomState) noteRemoved(meta Meta, e *TrackRemoved) {

@@ -21,12 +21,14 @@ type RoomState struct {
 	members  map[string]Member
 	inRoles  map[Role]int // members by role, and
 	invInRol map[Role]int // of those the ones that may vote where only the invited may
-	invited  map[string]int64
-	banned   map[string]int64
-	votes    ballots
-	skips    map[string]struct{}
-	fits     positions
-	nextSeq  int64
+	// raised are the members of other roles than RoleMember and RoleGuest, by role.
+	raised  map[Role]map[string]struct{}
+	invited map[string]int64
+	banned  map[string]int64
+	votes   ballots
+	skips   map[string]struct{}
+	fits    positions
+	nextSeq int64
 	// returned is when members have last joined again.
 	returned map[string]int64
 	queueState
@@ -37,7 +39,7 @@ type RoomState struct {
 func NewRoomState(id string) *RoomState {
 	return &RoomState{
 		Room:    Room{ID: id},
-		members: map[string]Member{}, inRoles: map[Role]int{}, invInRol: map[Role]int{},
+		members: map[string]Member{}, inRoles: map[Role]int{}, invInRol: map[Role]int{}, raised: map[Role]map[string]struct{}{},
 		invited: map[string]int64{}, banned: map[string]int64{},
 		votes: newBallots(), skips: map[string]struct{}{}, fits: newPositions(),
 		returned: map[string]int64{}, askState: newAskState(),

@@ -11,6 +11,9 @@ import (
 // what it touched in the public document. It never refuses: an event in the log has
 // happened. It returns an error that wraps ErrUnknownEvent for a type it does not know.
 func (s *RoomState) Apply(meta Meta, ev RoomEvent, m *Marks) error {
+	if s.dropped != nil && s.droppedAt != meta.At {
+		s.dropped = nil
+	}
 	known := s.applyPrivate(meta, ev)
 	if meta.To != nil {
 		if !known {
@@ -119,13 +122,23 @@ func (s *RoomState) change(user string, f func(*Member)) {
 	s.count(user, 1)
 }
 
-// count moves a member in or out of the counts by role.
+// count moves a member in or out of the counts and the lists by role.
 func (s *RoomState) count(user string, by int) {
 	member, ok := s.members[user]
 	if !ok {
 		return
 	}
 	s.inRoles[member.Role] += by
+	if member.Role != RoleMember && member.Role != RoleGuest {
+		if s.raised[member.Role] == nil {
+			s.raised[member.Role] = map[string]struct{}{}
+		}
+		if by > 0 {
+			s.raised[member.Role][user] = struct{}{}
+		} else {
+			delete(s.raised[member.Role], user)
+		}
+	}
 	if user == s.Room.Creator || s.Invited(user) {
 		s.invInRol[member.Role] += by
 	}

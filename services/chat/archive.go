@@ -102,6 +102,11 @@ func (a *Archive) CatchUp(ctx context.Context, chat string, epoch, upTo uint64) 
 		}
 		p.at = at
 	}
+	return a.catchUp(ctx, chat, p, epoch, upTo)
+}
+
+// catchUp goes on from where the progress is, which is locked.
+func (a *Archive) catchUp(ctx context.Context, chat string, p *progress, epoch, upTo uint64) error {
 	w := writer{archive: a, chat: chat, at: p.at, epoch: max(epoch, p.at.version.Epoch), pages: map[int64]*page{}}
 	p.at = nil // until it is known how far this came
 	if err := w.catchUp(ctx, upTo); err != nil {
@@ -109,6 +114,41 @@ func (a *Archive) CatchUp(ctx context.Context, chat string, epoch, upTo uint64) 
 	}
 	p.at = w.at
 	return nil
+}
+
+// Ready returns once the archive has a chat's log as far as somebody has folded it: up to a
+// commit's sequence, of an epoch. If it has it already, in this process or by what the store
+// says, nothing is read of the log; ErrBehind says that it cannot be had now.
+func (a *Archive) Ready(ctx context.Context, chat string, epoch, upTo uint64) error {
+	p := a.progress(chat)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.at.covers(epoch, upTo) {
+		return nil
+	}
+	at, err := a.position(ctx, chat)
+	if err != nil {
+		return err
+	}
+	if p.at == nil || at.version.Newer(p.at.version) {
+		p.at = at // another replica has gone further
+	}
+	if p.at.covers(epoch, upTo) {
+		return nil
+	}
+	if err := a.catchUp(ctx, chat, p, epoch, upTo); err != nil {
+		return err
+	}
+	if !p.at.covers(epoch, upTo) {
+		return ErrBehind // a newer release archives this chat, and has not come so far
+	}
+	return nil
+}
+
+// covers reports whether the archive has a log of an epoch up to a sequence. What an older
+// fold has written, or of a log that has lost its tail since, does not count.
+func (at *position) covers(epoch, upTo uint64) bool {
+	return at != nil && at.version.Epoch >= epoch && at.version.Fold >= foldVersion && at.seq >= upTo
 }
 
 // position reads how far a chat is archived.
@@ -138,9 +178,10 @@ func (a *Archive) progress(chat string) *progress {
 	return p
 }
 
-// Range gives the messages of a chat from one place to another, both included. It returns
-// ErrBehind if one is not there yet.
-func (a *Archive) Range(ctx context.Context, chat string, from, to int64) ([]subjects.ChatEntry, error) {
+// Range gives the messages of a chat from one place to another, both included, as far as they
+// are archived: what happened to them since may be missing. It returns ErrBehind if one is not
+// there yet, or only by an older fold or of an earlier epoch than the one given.
+func (a *Archive) Range(ctx context.Context, chat string, epoch uint64, from, to int64) ([]subjects.ChatEntry, error) {
 	out := make([]subjects.ChatEntry, 0, max(0, to-from+1))
 	for n := chunkOf(from); from <= to && n <= chunkOf(to); n++ {
 		doc, err := a.store.Get(ctx, subjects.TableChatHistory, chunkID(chat, n))
@@ -149,6 +190,9 @@ func (a *Archive) Range(ctx context.Context, chat string, from, to int64) ([]sub
 		}
 		if err != nil {
 			return nil, err
+		}
+		if doc.Version.Epoch < epoch || doc.Version.Fold < foldVersion {
+			return nil, ErrBehind
 		}
 		var c chunk
 		if err := doc.Decode(&c); err != nil {
@@ -170,7 +214,7 @@ func (a *Archive) Message(ctx context.Context, chat, id string) (*subjects.ChatE
 	if err != nil || place < 1 {
 		return nil, nil //nolint:nilerr // what is no id names no message
 	}
-	found, err := a.Range(ctx, chat, place, place)
+	found, err := a.Range(ctx, chat, 0, place, place)
 	if err != nil || found[0].ID != id {
 		return nil, err
 	}

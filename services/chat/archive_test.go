@@ -99,7 +99,7 @@ func (w *world) all() []subjects.ChatEntry {
 func (w *world) archived(a *Archive) {
 	w.t.Helper()
 	want := w.all()
-	got, err := a.Range(context.Background(), w.id, 1, int64(len(want)))
+	got, err := a.Range(context.Background(), w.id, 0, 1, int64(len(want)))
 	if err != nil || len(got) != len(want) || len(want) > 0 && !reflect.DeepEqual(got, want) {
 		w.t.Fatalf("the history is %d messages, %v, and not the %d:\n%+v\nwant\n%+v", len(got), err, len(want), got, want)
 	}
@@ -211,7 +211,7 @@ func pages(w *world, a *Archive, ask body) (*subjects.ChatHistoryPage, error) {
 		return nil, err
 	}
 	h := &history{past: a}
-	sc := scope{total: w.s.Chat.Total, recent: w.s.Chat.Ordered(), own: w.s.OwnSealed(req.Viewer)}
+	sc := scope{epoch: w.log[len(w.log)-1].Epoch, seq: paperLog{w: w}.head(), total: w.s.Chat.Total, recent: w.s.Chat.Ordered(), own: w.s.OwnSealed(req.Viewer)}
 	return h.page(context.Background(), &req, &sc)
 }
 

@@ -90,7 +90,8 @@ func factOf(c aggregate.Cause) (*subjects.ChatFact, error) {
 func factOfPlaylist(c aggregate.Cause) (*subjects.ChatFact, error) {
 	switch c.Event.Type {
 	case subjects.EventPlaylistCreated, subjects.EventPlaylistDeleted, subjects.EventVisibilityChanged,
-		subjects.EventPlaylistJoined, subjects.EventPlaylistLeft, subjects.EventPlaylistInvited, subjects.EventPlaylistUninvited:
+		subjects.EventPlaylistJoined, subjects.EventPlaylistLeft, subjects.EventPlaylistInvited, subjects.EventPlaylistUninvited,
+		subjects.EventPlaylistDeclined:
 	default: // tracks, mostly; they are not even decoded
 		return nil, nil
 	}
@@ -113,6 +114,8 @@ func factOfPlaylist(c aggregate.Cause) (*subjects.ChatFact, error) {
 		return &subjects.ChatFact{Fact: subjects.FactGone, User: e.User}, nil
 	case *subjects.PlaylistInvited:
 		return &subjects.ChatFact{Fact: subjects.FactInvited, User: e.User}, nil
+	case *subjects.PlaylistDeclined:
+		return &subjects.ChatFact{Fact: subjects.FactUninvited, User: e.User}, nil
 	case *subjects.PlaylistUninvited:
 		return &subjects.ChatFact{Fact: subjects.FactUninvited, User: e.User}, nil
 	}

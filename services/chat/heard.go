@@ -91,7 +91,7 @@ func FoldsRead() map[string]uint64 {
 type roomFold struct{}
 
 func (roomFold) Service() string     { return subjects.ServiceRoom }
-func (roomFold) FoldVersion() uint64 { return 2 }
+func (roomFold) FoldVersion() uint64 { return 3 }
 
 func (roomFold) New(id string) *subjects.RoomState { return subjects.NewRoomState(id) }
 

@@ -26,6 +26,8 @@ type history struct {
 
 // scope is what a page needs of a chat's state.
 type scope struct {
+	epoch  uint64 // of its log, and
+	seq    uint64 // the last commit that it was folded from
 	total  int64
 	recent []subjects.ChatEntry // the last page, the oldest first
 	own    []subjects.ChatEntry // what only the viewer sees
@@ -47,7 +49,7 @@ func (h *history) answer(ctx context.Context, raw json.RawMessage) (*subjects.Ch
 		case !f.State.CanSee(req.Viewer):
 			return subjects.Refuse(subjects.CodeNotFound, "there is no such chat")
 		}
-		sc = scope{total: f.State.Chat.Total, recent: f.State.Chat.Ordered(), own: f.State.OwnSealed(req.Viewer)}
+		sc = scope{epoch: f.Epoch, seq: f.Seq, total: f.State.Chat.Total, recent: f.State.Chat.Ordered(), own: f.State.OwnSealed(req.Viewer)}
 		return nil
 	})
 	if errors.Is(err, aggregate.ErrUnavailable) {
@@ -134,12 +136,16 @@ func (h *history) page(ctx context.Context, req *subjects.ChatHistory, sc *scope
 	return out, nil
 }
 
-// messages gives the public messages from one place to another, both included.
+// messages gives the public messages from one place to another, both included. Those from the
+// archive are as the chat's own state was: what was deleted by then is not shown again.
 func (h *history) messages(ctx context.Context, chat string, sc *scope, from, to int64) ([]subjects.ChatEntry, error) {
 	first := sc.total - int64(len(sc.recent)) + 1 // of the last page
 	var out []subjects.ChatEntry
 	if from < first && from <= to {
-		past, err := h.past.Range(ctx, chat, from, min(to, first-1))
+		if err := h.past.Ready(ctx, chat, sc.epoch, sc.seq); err != nil {
+			return nil, err
+		}
+		past, err := h.past.Range(ctx, chat, sc.epoch, from, min(to, first-1))
 		if err != nil {
 			return nil, err
 		}

@@ -241,7 +241,7 @@ func everyMessageOnce(t *testing.T, w *town) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	all, err := past.Range(t.Context(), w.id, 1, manyMessages)
+	all, err := past.Range(t.Context(), w.id, 0, 1, manyMessages)
 	if err != nil {
 		t.Fatal(err)
 	}

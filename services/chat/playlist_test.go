@@ -33,6 +33,10 @@ func TestAPlaylistsChat(t *testing.T) {
 	sees := func(viewer string, want bool) func() bool {
 		return func() bool { _, err := w.history(subjects.ChatHistory{Viewer: viewer}); return (err == nil) == want }
 	}
+	w.edited(&subjects.PlaylistInvited{User: user("eve"), Name: "Road trip"})
+	eventually(t, "the invited see the chat", sees(user("eve"), true))
+	w.edited(&subjects.PlaylistDeclined{User: user("eve")})
+	eventually(t, "who gives an invitation back sees it no more", sees(user("eve"), false))
 	w.edited(&subjects.VisibilityChanged{Visibility: subjects.VisibilityPublic})
 	eventually(t, "everybody sees the chat of a public playlist", sees(user("zoe"), true))
 	w.no(subjects.CodeNotMember, "zoe", "send", body{"text": "x"})

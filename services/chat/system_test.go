@@ -137,7 +137,8 @@ func occur[E interface{ EventType() string }](w *town, log aggregate.Journal, ev
 		}
 		ev := subjects.Event{Type: e.EventType(), By: user("ana"), At: c.At, Cmd: subjects.NewID(subjects.PrefixCommand, now), Body: raw}
 		switch any(e).(type) {
-		case *subjects.InvitationSent, *subjects.UserBanned, *subjects.PlaylistInvited, *subjects.PlaylistUninvited, *subjects.PlaylistAdmitted:
+		case *subjects.InvitationSent, *subjects.UserBanned, *subjects.PlaylistInvited, *subjects.PlaylistUninvited, *subjects.PlaylistDeclined,
+			*subjects.PlaylistAdmitted:
 			c.Sealed = append(c.Sealed, subjects.Sealed{To: []string{subjects.AudienceService}, Event: ev})
 		default:
 			c.Public.Events = append(c.Public.Events, ev)

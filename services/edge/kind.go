@@ -30,8 +30,8 @@ type kind[S any] struct {
 	// you gives what the state says about a user at a time in Unix milliseconds; follower
 	// says that the user sees it as a follower of its host.
 	you func(s S, user string, at int64, follower bool) any
-	// concerned tells whose you a commit may change.
-	concerned func(c *subjects.Commit) (users map[string]struct{}, everybody bool)
+	// concerned tells whose you a commit may change; s is the state after it.
+	concerned func(s S, c *subjects.Commit) (users map[string]struct{}, everybody bool)
 	// erases reports whether a commit takes something back that clients must not be told of
 	// again; nil if none does.
 	erases func(c *subjects.Commit) bool
@@ -49,6 +49,10 @@ type kind[S any] struct {
 	// asked are the verbs that people may use, sorted.
 	asked  []string
 	decode func(verb string, body []byte) error
+	// exports is the verb by which one becomes something of another kind, and exported the id
+	// of that, which follows from the command and the time of the answer; nil for none.
+	exports  string
+	exported func(id, user, command string, at int64) string
 	// begun says how one is made, for who tries it by a command to one.
 	begun string
 }
@@ -69,6 +73,8 @@ type target interface {
 	shown(ctx context.Context, user, id string) bool
 	// reached refuses who may not see what it belongs to.
 	reached(ctx context.Context, user, id string) error
+	// made is the id of what an accepted command makes elsewhere, empty for most.
+	made(o order, at int64) string
 }
 
 func (k *kind[S]) name() string    { return k.service }
@@ -131,6 +137,13 @@ func (k *kind[S]) reached(ctx context.Context, user, id string) error {
 	return err
 }
 
+func (k *kind[S]) made(o order, at int64) string {
+	if k.exported == nil || o.verb != k.exports {
+		return ""
+	}
+	return k.exported(o.id, o.who, o.command, at)
+}
+
 // look refuses somebody who may not see it as its log has it now.
 func (k *kind[S]) look(ctx context.Context, id, user string) error {
 	return k.views.View(ctx, id, func(v View[S]) error { return k.visible(v, user) })
@@ -160,6 +173,18 @@ func (k kinds) of(ch subjects.Channel) (target, string) {
 		}
 	}
 	return nil, ""
+}
+
+// making gives the room or the playlist that an accepted command makes, if it makes one.
+func (k kinds) making(o order, at int64) (room, playlist string) {
+	id := o.to.made(o, at)
+	switch {
+	case k.room.is(id):
+		return id, ""
+	case k.playlist.is(id):
+		return "", id
+	}
+	return "", ""
 }
 
 // without gives the verbs that are left for people.

@@ -21,7 +21,9 @@ func chatKind(d Deps, rooms *kind[*subjects.RoomState], playlists *kind[*subject
 			you := s.You(user, at)
 			return &you
 		},
-		concerned: func(c *subjects.Commit) (map[string]struct{}, bool) { return touched(c, concernsChat) },
+		concerned: func(_ *subjects.ChatState, c *subjects.Commit) (map[string]struct{}, bool) {
+			return touched(c, concernsChat)
+		},
 		erases: func(c *subjects.Commit) bool {
 			return slices.ContainsFunc(c.Public.Events, func(e subjects.Event) bool { return e.Type == subjects.EventMessageDeleted })
 		},

@@ -24,9 +24,12 @@ func playlistKind(d Deps) *kind[*subjects.PlaylistState] {
 			}
 			return &you
 		},
-		concerned: func(c *subjects.Commit) (map[string]struct{}, bool) { return touched(c, concernsPlaylist) },
-		asked:     without(subjects.PlaylistVerbs(), subjects.VerbCreate, subjects.VerbWake, subjects.VerbRefused),
-		begun:     "a playlist is begun by POST " + pathPlaylists + ", or by create on the channel " + string(subjects.ChannelPlaylists),
+		concerned: func(_ *subjects.PlaylistState, c *subjects.Commit) (map[string]struct{}, bool) {
+			return touched(c, concernsPlaylist)
+		},
+		exports: subjects.VerbExport, exported: subjects.ExportedRoomID,
+		asked: without(subjects.PlaylistVerbs(), subjects.VerbCreate, subjects.VerbWake, subjects.VerbRefused),
+		begun: "a playlist is begun by POST " + pathPlaylists + ", or by create on the channel " + string(subjects.ChannelPlaylists),
 		decode: func(verb string, body []byte) error {
 			_, err := subjects.DecodePlaylistCommand(verb, body)
 			return err

@@ -1,6 +1,10 @@
 package edge
 
-import "github.com/tuttihq/tutti/subjects"
+import (
+	"slices"
+
+	"github.com/tuttihq/tutti/subjects"
+)
 
 func roomKind(d Deps) *kind[*subjects.RoomState] {
 	return &kind[*subjects.RoomState]{
@@ -13,9 +17,18 @@ func roomKind(d Deps) *kind[*subjects.RoomState] {
 			you := s.You(user, at)
 			return &you
 		},
-		concerned: func(c *subjects.Commit) (map[string]struct{}, bool) { return touched(c, concernsRoom) },
-		asked:     without(subjects.RoomVerbs(), subjects.VerbCreate, subjects.VerbWake, subjects.VerbRefused),
-		begun:     "a room is opened by POST " + pathRooms + ", or by create on the channel " + string(subjects.ChannelRooms),
+		concerned: func(s *subjects.RoomState, c *subjects.Commit) (map[string]struct{}, bool) {
+			users, all := touched(c, concernsRoom)
+			if !all && slices.ContainsFunc(c.Public.Events, func(e subjects.Event) bool { return subjects.MovesChanges(e.Type) }) {
+				for _, user := range s.Undoers() {
+					users[user] = struct{}{}
+				}
+			}
+			return users, all
+		},
+		exports: subjects.VerbExportHistory, exported: subjects.ExportedPlaylistID,
+		asked: without(subjects.RoomVerbs(), subjects.VerbCreate, subjects.VerbWake, subjects.VerbRefused),
+		begun: "a room is opened by POST " + pathRooms + ", or by create on the channel " + string(subjects.ChannelRooms),
 		decode: func(verb string, body []byte) error {
 			_, err := subjects.DecodeRoomCommand(verb, body)
 			return err

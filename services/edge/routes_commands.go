@@ -84,6 +84,9 @@ type accepted struct {
 	Epoch uint64 `json:"epoch"`
 	Rev   uint64 `json:"rev"`
 	At    int64  `json:"at"`
+	// Room or Playlist is what an export makes; it is there a moment later.
+	Room     string `json:"room,omitempty"`
+	Playlist string `json:"playlist,omitempty"`
 }
 
 // command takes commands to one kind.
@@ -99,11 +102,13 @@ func (s *Server) command(to target) func(*request) error {
 		if string(in.Body) == "null" {
 			in.Body = nil
 		}
-		a, err := s.tell(r.ctx, order{to: to, who: r.who.UserID, id: r.Params("id"), verb: in.Verb, command: r.command, body: in.Body})
+		o := order{to: to, who: r.who.UserID, id: r.Params("id"), verb: in.Verb, command: r.command, body: in.Body}
+		a, err := s.tell(r.ctx, o)
 		if err != nil {
 			return err
 		}
-		return r.json(http.StatusOK, accepted{ID: r.command, Epoch: a.Epoch, Rev: a.Rev, At: a.At})
+		room, playlist := s.kinds.making(o, a.At)
+		return r.json(http.StatusOK, accepted{ID: r.command, Epoch: a.Epoch, Rev: a.Rev, At: a.At, Room: room, Playlist: playlist})
 	}
 }
 

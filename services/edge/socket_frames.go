@@ -178,8 +178,10 @@ func (k *socket) command(f subjects.ClientFrame) {
 	switch to, id := k.srv.kinds.of(f.Channel); {
 	case to != nil:
 		task = func(ctx context.Context) (*subjects.ServerFrame, error) {
-			a, err := k.srv.tell(ctx, order{to: to, who: k.user, id: id, verb: f.Verb, command: f.ID, body: f.Body})
-			return &subjects.ServerFrame{Epoch: a.Epoch, Rev: a.Rev, At: a.At}, err
+			o := order{to: to, who: k.user, id: id, verb: f.Verb, command: f.ID, body: f.Body}
+			a, err := k.srv.tell(ctx, o)
+			room, playlist := k.srv.kinds.making(o, a.At)
+			return &subjects.ServerFrame{Epoch: a.Epoch, Rev: a.Rev, At: a.At, Room: room, Playlist: playlist}, err
 		}
 	case f.Channel == subjects.ChannelRooms && f.Verb == subjects.VerbCreate:
 		task = func(ctx context.Context) (*subjects.ServerFrame, error) {

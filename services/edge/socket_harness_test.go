@@ -80,7 +80,7 @@ func (w *world) commit(t testing.TB, room, by string, events ...happen) subjects
 			t.Fatal(err)
 		}
 		e := subjects.Event{Type: h.event.EventType(), By: by, At: v.At, Cmd: cmdID("c"), Body: body}
-		meta := subjects.Meta{By: by, At: v.At, To: h.to}
+		meta := subjects.Meta{By: by, Cmd: e.Cmd, At: v.At, To: h.to}
 		if err := v.State.Apply(meta, h.event, &marks); err != nil {
 			t.Fatal(err)
 		}

@@ -493,3 +493,56 @@ func TestAPassDoesNotOutliveTheFollow(t *testing.T) {
 		t.Errorf("%d passes and %d questions are left", len(p.in), len(p.due))
 	}
 }
+
+// Whoever may take a change back is told that they may, and that they may not any more.
+func TestUndoIsToldToWhoMayUndo(t *testing.T) {
+	w := newWorld()
+	w.commit(t, open, bob, joined(bob)...)
+	s := w.listening(t, unlimited())
+	a, b, other := s.open(t, ada), s.open(t, bob), s.open(t, cem)
+	for _, c := range []*wire{a, b, other} {
+		c.sub(open, false)
+	}
+	track := subjects.Track{ID: "demo:zz", Title: "z", DurationMs: 1000}
+	w.commit(t, open, bob, public(&subjects.TrackSuggested{User: bob, Track: track, Seq: 99})...)
+	for who, c := range map[string]*wire{"the creator": a, "who did it": b} {
+		c.next(subjects.FrameEvt)
+		if you := youIn[subjects.You](t, c.next(subjects.FrameYou)); you.Undo == nil {
+			t.Errorf("%s is not told of what can be taken back", who)
+		}
+	}
+	w.commit(t, open, ada, public(&subjects.TrackRemoved{Track: track.ID})...)
+	b.next(subjects.FrameEvt)
+	if you := youIn[subjects.You](t, b.next(subjects.FrameYou)); you.Undo != nil {
+		t.Errorf("who did it may still undo %+v", you.Undo)
+	}
+	other.next(subjects.FrameEvt)
+	other.next(subjects.FrameEvt)
+	other.send(subjects.ClientFrame{Type: subjects.FramePing})
+	other.until(subjects.FramePong)
+}
+
+// The answer to an export names what it makes, over HTTP and a socket alike.
+func TestAnExportIsAnsweredWithWhatItMakes(t *testing.T) {
+	w := newWorld()
+	s := w.listening(t, unlimited())
+	id, at := cmdID("export"), noon.UnixMilli()
+	room, list := subjects.ExportedRoomID(sunday, bob, id, at), subjects.ExportedPlaylistID(open, bob, id, at)
+	c := s.open(t, bob)
+	c.send(subjects.ClientFrame{Type: subjects.FrameCmd, ID: id, Channel: subjects.PlaylistChannel(sunday), Verb: subjects.VerbExport, Body: []byte(`{}`)})
+	if f := c.next(subjects.FrameOK); f.Room != room || f.Playlist != "" {
+		t.Errorf("got %+v", f)
+	}
+	c.send(subjects.ClientFrame{Type: subjects.FrameCmd, ID: id, Channel: subjects.RoomChannel(open), Verb: subjects.VerbExportHistory, Body: []byte(`{}`)})
+	if f := c.next(subjects.FrameOK); f.Playlist != list || f.Room != "" {
+		t.Errorf("got %+v", f)
+	}
+	c.send(subjects.ClientFrame{Type: subjects.FrameCmd, ID: id, Channel: subjects.RoomChannel(open), Verb: subjects.VerbJoin, Body: []byte(`{}`)})
+	if f := c.next(subjects.FrameOK); f.Playlist != "" || f.Room != "" {
+		t.Errorf("joining made something: %+v", f)
+	}
+	r := s.do(t, call{method: "POST", path: "/v1/playlists/" + sunday + "/commands", as: bob, body: `{"id":"` + id + `","verb":"export"}`})
+	if r.status != 200 || !strings.Contains(string(r.body), `"room":"`+room+`"`) {
+		t.Errorf("over HTTP: %v", r)
+	}
+}

@@ -51,7 +51,7 @@ func (t *topic[S]) tellSealedTo(user string, c *subjects.Commit) {
 // tellYou tells those about whom the room says something else now. Most commits concern
 // who sent them alone; some concern everybody.
 func (t *topic[S]) tellYou(c *subjects.Commit) {
-	touched, everybody := t.kind.concerned(c)
+	touched, everybody := t.kind.concerned(t.view.State, c)
 	if everybody {
 		for l := range t.listeners {
 			t.tellOne(l)

@@ -35,14 +35,20 @@ func (d *decision) join(cmd *Command) error {
 	return nil
 }
 
-// leave takes the sender out. Who is not in the playlist has left; the creator stays.
+// leave takes the sender out. Who is not in the playlist has left, and gives back an invitation
+// that stands; the creator, who stays, hears of it.
 func (d *decision) leave() error {
 	who := d.call.Principal
 	if !d.s.CanSee(who) {
 		return d.visible()
 	}
 	switch {
-	case d.s.Deleted() || !d.s.IsMember(who):
+	case d.s.Deleted():
+		return nil
+	case !d.s.IsMember(who) && d.s.Invited(who):
+		d.outs = append(d.outs, Out{Event: &subjects.PlaylistDeclined{User: who}, To: []string{who, d.s.Playlist.Creator}})
+		return nil
+	case !d.s.IsMember(who):
 		return nil
 	case who == d.s.Playlist.Creator:
 		return subjects.Refuse(subjects.CodeForbidden, "the creator stays: delete the playlist instead")

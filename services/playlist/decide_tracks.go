@@ -1,10 +1,6 @@
 package playlist
 
-import (
-	"strings"
-
-	"github.com/tuttihq/tutti/subjects"
-)
+import "github.com/tuttihq/tutti/subjects"
 
 // add appends tracks that are new.
 func (d *decision) add(body *subjects.AddTracks, cmd *Command) error {
@@ -19,10 +15,11 @@ func (d *decision) add(body *subjects.AddTracks, cmd *Command) error {
 func (d *decision) allKnown(refs []subjects.TrackRef) error {
 	r := report{}
 	for _, ref := range refs {
-		if _, ok := d.s.Playlist.Tracks[string(ref)]; !ok {
+		t, ok := d.s.Playlist.Tracks[string(ref)]
+		if !ok {
 			return nil
 		}
-		r.add(ref, duplicate())
+		r.add(ref, t.Track.Title, duplicate())
 	}
 	return r.refusal()
 }
@@ -44,16 +41,16 @@ func (d *decision) append(refs []subjects.TrackRef, cmd *Command) error {
 		if unknown != nil {
 			id = string(ref) // an id that the playlist knows needs no source
 		}
-		_, there := d.s.Playlist.Tracks[id]
+		known, there := d.s.Playlist.Tracks[id]
 		switch {
 		case named[id]:
 			// Named twice.
 		case there:
-			r.add(ref, duplicate())
+			r.add(ref, known.Track.Title, duplicate())
 		case unknown != nil:
-			r.add(ref, unknown)
+			r.add(ref, "", unknown)
 		case len(d.s.Playlist.Tracks)+len(placed) >= subjects.MaxPlaylistTracks:
-			r.add(ref, subjects.Refuse(subjects.CodeFull, "a playlist holds at most %d tracks", subjects.MaxPlaylistTracks))
+			r.add(ref, t.Title, subjects.Refuse(subjects.CodeFull, "the playlist is full: it holds at most %d tracks", subjects.MaxPlaylistTracks))
 		default:
 			placed = append(placed, subjects.PlacedTrack{Track: t})
 		}
@@ -112,7 +109,8 @@ func (d *decision) move(body *subjects.MoveTrack) error {
 	case at != body.From:
 		return subjects.Refuse(subjects.CodeConflict, "the track stands at %d, not at %d any more", at, body.From)
 	case body.To >= n:
-		return subjects.Refuse(subjects.CodeConflict, "the playlist has %d tracks: nothing can stand at %d", n, body.To)
+		return subjects.Refuse(subjects.CodeConflict, "the playlist has %s: nothing can stand at %d",
+			subjects.Counted(n, "track", "tracks"), body.To)
 	case body.To == at:
 		return nil
 	}
@@ -167,9 +165,11 @@ func between(keys []int64, from, to int) (key int64, ok bool) {
 // report collects what was not taken of several tracks.
 type report struct {
 	refused []subjects.RefusedTrack
+	titles  []string // of each; "" if it is not known
 }
 
-func (r *report) add(ref subjects.TrackRef, why *subjects.Refusal) {
+func (r *report) add(ref subjects.TrackRef, title string, why *subjects.Refusal) {
+	r.titles = append(r.titles, title)
 	r.refused = append(r.refused, subjects.RefusedTrack{Ref: string(ref), Code: why.Code, Reason: why.Message})
 }
 
@@ -183,26 +183,5 @@ func (r *report) refusal() *subjects.Refusal {
 			break
 		}
 	}
-	const shown = 5
-	var b strings.Builder
-	for i, t := range r.refused {
-		if i == shown {
-			b.WriteString("; and others")
-			break
-		}
-		if i > 0 {
-			b.WriteString("; ")
-		}
-		b.WriteString(clip(t.Ref) + ": " + t.Reason)
-	}
-	return subjects.Refuse(code, "no track was accepted: %s", b.String())
-}
-
-func clip(s string) string {
-	const most = 80
-	r := []rune(s)
-	if len(r) <= most {
-		return s
-	}
-	return string(r[:most]) + "…"
+	return subjects.RefuseTracks(code, r.refused, r.titles)
 }

@@ -1,10 +1,6 @@
 package playlist
 
-import (
-	"time"
-
-	"github.com/tuttihq/tutti/subjects"
-)
+import "github.com/tuttihq/tutti/subjects"
 
 // mayCreate refuses a playlist that is there already.
 func (d *decision) mayCreate() error {
@@ -84,7 +80,7 @@ func (d *decision) export(body *subjects.ExportPlaylist) error {
 	}
 	e := &subjects.PlaylistExported{
 		User: who, Create: body.Room(d.s.Playlist.Name), Tracks: []subjects.TrackRef{},
-		Room: subjects.DeriveID(subjects.PrefixRoom, time.UnixMilli(d.call.At), "export", d.call.ID, who, d.call.Command),
+		Room: subjects.ExportedRoomID(d.call.ID, who, d.call.Command, d.call.At),
 	}
 	for _, t := range d.s.Playlist.Ordered() {
 		e.Tracks = append(e.Tracks, t.Track.Ref())

@@ -31,6 +31,11 @@ func TestExport(t *testing.T) {
 		if f.Room == e.Room || f.Create.Name != "Friday" {
 			w.t.Fatalf("%+v after %+v", f, e)
 		}
+		// The sender can tell the id by the answer, as often as it is given.
+		last := w.log[len(w.log)-1]
+		if f.Room != subjects.ExportedRoomID(w.id, user("ben"), last.Sealed[0].Cmd, last.At) {
+			w.t.Fatalf("%s does not follow from the answer", f.Room)
+		}
 	})
 	scenario(t, "wants constraints whose end lies ahead", func(w *world) {
 		w.open(nil, "a")

@@ -99,6 +99,8 @@ func (t *Touched) Note(e subjects.PlaylistEvent) {
 		t.user(e.User)
 	case *subjects.PlaylistUninvited:
 		t.user(e.User)
+	case *subjects.PlaylistDeclined:
+		t.user(e.User)
 	}
 }
 

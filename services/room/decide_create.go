@@ -58,7 +58,7 @@ func (d *decision) create(body *subjects.CreateRoom, cmd *Command) error {
 	for i, ref := range body.Tracks {
 		t, refusal := cmd.resolved(i)
 		if refusal != nil {
-			r.add(ref, refusal)
+			r.add(ref, "", refusal)
 			continue
 		}
 		if queued[t.ID] {

@@ -1,10 +1,6 @@
 package room
 
-import (
-	"time"
-
-	"github.com/tuttihq/tutti/subjects"
-)
+import "github.com/tuttihq/tutti/subjects"
 
 // exportHistory has a playlist made of what the room has played; see reactions.go.
 func (d *decision) exportHistory(body *subjects.ExportHistory) error {
@@ -14,7 +10,7 @@ func (d *decision) exportHistory(body *subjects.ExportHistory) error {
 	who := d.call.Principal
 	e := &subjects.HistoryExported{
 		User: who, Create: subjects.CreatePlaylist{Name: body.Name, Visibility: body.Visibility}, Tracks: []subjects.TrackRef{},
-		Playlist: subjects.DeriveID(subjects.PrefixPlaylist, time.UnixMilli(d.call.At), "history", d.call.ID, who, d.call.Command),
+		Playlist: subjects.ExportedPlaylistID(d.call.ID, who, d.call.Command, d.call.At),
 	}
 	if e.Create.Name == "" {
 		e.Create.Name = d.s.Room.Name

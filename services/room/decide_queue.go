@@ -1,10 +1,6 @@
 package room
 
-import (
-	"strings"
-
-	"github.com/tuttihq/tutti/subjects"
-)
+import "github.com/tuttihq/tutti/subjects"
 
 // vote adds the sender's vote to a queued track. If the room waits and the score now
 // suffices, the track becomes current.
@@ -65,33 +61,36 @@ func (d *decision) suggest(body *subjects.SuggestTracks, cmd *Command) error {
 			id = string(ref) // an id that the room knows needs no source
 		}
 		entry, queued := d.s.Room.Queue[id]
+		title := d.titleOf(id, t.Title)
 		score := 0
 		switch {
 		case done[id]:
 			continue // named twice
 		case d.s.Room.Current != nil && d.s.Room.Current.ID == id:
-			r.add(ref, subjects.Refuse(subjects.CodeAlready, "it is the current track"))
+			r.add(ref, title, subjects.Refuse(subjects.CodeAlready, "it is the current track"))
 			continue
 		case queued && noVote != nil:
-			r.add(ref, noVote)
+			r.add(ref, title, noVote)
 			continue
 		case queued && d.s.Voted(who, id):
-			r.add(ref, subjects.Refuse(subjects.CodeAlreadyVoted, "it is in the queue and you have voted for it"))
+			r.add(ref, title, subjects.Refuse(subjects.CodeAlreadyVoted, "it is in the queue and you have voted for it"))
 			continue
 		case queued:
 			d.emit(&subjects.TrackVoted{User: who, Track: id})
 			score = entry.Score + 1
 		case unknown != nil:
-			r.add(ref, unknown)
+			r.add(ref, title, unknown)
 			continue
 		case size >= subjects.MaxQueue:
-			r.add(ref, subjects.Refuse(subjects.CodeFull, "the queue holds at most %d tracks", subjects.MaxQueue))
+			r.add(ref, title, subjects.Refuse(subjects.CodeFull, "the queue is full: it holds at most %d tracks", subjects.MaxQueue))
 			continue
 		case options.PerUser > 0 && own >= options.PerUser:
-			r.add(ref, subjects.Refuse(subjects.CodeFull, "%d tracks of yours are in the queue, as many as one may have", own))
+			r.add(ref, title, subjects.Refuse(subjects.CodeFull, "your part of the queue is full: one may have %s in it",
+				subjects.Counted(options.PerUser, "track", "tracks")))
 			continue
 		case d.playedOut(id):
-			r.add(ref, subjects.Refuse(subjects.CodeFull, "it was played %d times lately, as often as a track may be", options.PerTrack))
+			r.add(ref, title, subjects.Refuse(subjects.CodeFull, "its plays are full: lately a track may be played %s",
+				subjects.Counted(options.PerTrack, "time", "times")))
 			continue
 		default:
 			d.emit(&subjects.TrackSuggested{User: who, Track: t, Seq: seq, Voted: noVote == nil})
@@ -125,6 +124,17 @@ func (d *decision) seqOf(track string) int64 {
 	return d.s.NextSeq()
 }
 
+// titleOf gives the title of a track that the room has, and otherwise what its source says.
+func (d *decision) titleOf(track, resolved string) string {
+	if e, ok := d.s.Room.Queue[track]; ok {
+		return e.Track.Title
+	}
+	if c := d.s.Room.Current; c != nil && c.ID == track {
+		return c.Title
+	}
+	return resolved
+}
+
 // remove takes a track and its votes out of the queue.
 func (d *decision) remove(body *subjects.RemoveTrack) error {
 	if err := d.enter(subjects.VerbRemove); err != nil {
@@ -141,9 +151,11 @@ func (d *decision) remove(body *subjects.RemoveTrack) error {
 type report struct {
 	user    string
 	refused []subjects.RefusedTrack
+	titles  []string // of each; "" if it is not known
 }
 
-func (r *report) add(ref subjects.TrackRef, why *subjects.Refusal) {
+func (r *report) add(ref subjects.TrackRef, title string, why *subjects.Refusal) {
+	r.titles = append(r.titles, title)
 	r.refused = append(r.refused, subjects.RefusedTrack{Ref: string(ref), Code: why.Code, Reason: why.Message})
 }
 
@@ -167,26 +179,5 @@ func (r *report) refusal() *subjects.Refusal {
 			}
 		}
 	}
-	const shown = 5
-	var b strings.Builder
-	for i, t := range r.refused {
-		if i == shown {
-			b.WriteString("; and others")
-			break
-		}
-		if i > 0 {
-			b.WriteString("; ")
-		}
-		b.WriteString(clip(t.Ref) + ": " + t.Reason)
-	}
-	return subjects.Refuse(code, "no track was accepted: %s", b.String())
-}
-
-func clip(s string) string {
-	const most = 80
-	r := []rune(s)
-	if len(r) <= most {
-		return s
-	}
-	return string(r[:most]) + "…"
+	return subjects.RefuseTracks(code, r.refused, r.titles)
 }

@@ -1,9 +1,11 @@
 package room
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/binary"
 	"slices"
+	"strings"
 
 	"github.com/tuttihq/tutti/subjects"
 )
@@ -42,25 +44,39 @@ func (d *decision) takeBack(c *subjects.QueueChange) {
 	for _, a := range c.Added {
 		d.emit(&subjects.TrackRemoved{Track: a.Track})
 	}
-	for _, track := range c.Voted {
-		d.emit(&subjects.TrackUnvoted{User: c.By, Track: track})
+	for _, v := range c.Voted {
+		d.emit(&subjects.TrackUnvoted{User: c.By, Track: v.Track})
 	}
 	if c.Removed != nil {
 		d.emit(&subjects.TrackRestored{Change: c.N, Entry: *c.Removed})
 		d.endWaiting(c.Removed.Track.ID, c.Removed.Score)
 	}
 	if c.Before != nil {
-		back := make(map[string]int64, len(c.Before))
-		for track, seq := range c.Before {
-			if _, queued := d.s.Room.Queue[track]; queued {
-				back[track] = seq
-			}
-		}
-		d.emit(&subjects.QueueShuffled{Seqs: back})
+		d.emit(&subjects.QueueShuffled{Seqs: d.unshuffled(c)})
 	}
 	if c.Was != nil {
 		d.emit(&subjects.QueueSet{QueueOptions: *c.Was})
 	}
+}
+
+// unshuffled gives the tracks that are left of a shuffle the order in which they stood before
+// it. They share the seqs that they have now: one that has left the queue keeps its own, with
+// which it may yet come back.
+func (d *decision) unshuffled(c *subjects.QueueChange) map[string]int64 {
+	var tracks []string
+	var seqs []int64
+	for track := range c.Before {
+		if e, queued := d.s.Room.Queue[track]; queued {
+			tracks, seqs = append(tracks, track), append(seqs, e.Seq)
+		}
+	}
+	slices.SortFunc(tracks, func(a, b string) int { return cmp.Or(cmp.Compare(c.Before[a], c.Before[b]), strings.Compare(a, b)) })
+	slices.Sort(seqs)
+	back := make(map[string]int64, len(tracks))
+	for i, track := range tracks {
+		back[track] = seqs[i]
+	}
+	return back
 }
 
 // shuffle deals the seqs of the queued tracks anew. The chance is in the command's id, so the

@@ -33,6 +33,11 @@ func TestExportHistory(t *testing.T) {
 		if err := json.Unmarshal(w.told("ben", subjects.EventHistoryExported).Body, &again); err != nil || again.Playlist == e.Playlist || again.Create.Name != "Mine" {
 			w.t.Fatalf("%+v, %v", again, err)
 		}
+		// The sender can tell the id by the answer, as often as it is given.
+		last := w.log[len(w.log)-1]
+		if again.Playlist != subjects.ExportedPlaylistID(w.id, user("ben"), last.Sealed[0].Cmd, last.At) {
+			w.t.Fatalf("%s does not follow from the answer", again.Playlist)
+		}
 		w.ok("ana", "setRole", withRole("ben", "guest"))
 		w.no(subjects.CodeForbidden, "ben", "exportHistory")
 		w.no(subjects.CodeForbidden, "sys", "exportHistory")

@@ -1,6 +1,7 @@
 package room
 
 import (
+	"encoding/json"
 	"reflect"
 	"slices"
 
@@ -70,4 +71,46 @@ func (w *world) checkAsks() {
 	if len(c.Users) > 0 && !slices.Equal(c.Users, s.ReadyIDs()) {
 		w.t.Fatalf("lists %v as ready, who are %v", c.Users, s.ReadyIDs())
 	}
+}
+
+// checkUndoers looks at who can take back something else than before the last commit: an edge
+// tells them, since they are among the Undoers, or since the commit speaks of them or of all.
+func (w *world) checkUndoers() {
+	w.t.Helper()
+	s, moved, told := w.s, false, map[string]bool{}
+	last := &w.log[len(w.log)-1]
+	err := last.Each(func(e *subjects.Event, _ []string) error {
+		var body struct {
+			User string `json:"user"`
+		}
+		moved, told[e.By] = moved || subjects.MovesChanges(e.Type), true
+		switch e.Type {
+		case subjects.EventRoomCreated, subjects.EventRoomClosed, subjects.EventGrantsChanged:
+			told["*"] = true
+		}
+		err := json.Unmarshal(e.Body, &body)
+		told[body.User] = true
+		return err
+	})
+	if err != nil {
+		w.t.Fatalf("%v", err)
+	}
+	undoers := s.Undoers()
+	now := map[string]subjects.Undoable{}
+	for _, id := range s.MemberIDs() {
+		if y := s.You(id, w.now); y.Undo != nil {
+			now[id] = *y.Undo
+		}
+		if s.Allows(id, subjects.VerbUndo) && !slices.Contains(undoers, id) {
+			w.t.Fatalf("%s may undo and is not listed", id)
+		}
+	}
+	for _, of := range []map[string]subjects.Undoable{w.undoable, now} {
+		for id := range of {
+			if w.undoable[id] != now[id] && !told["*"] && !told[id] && !(moved && slices.Contains(undoers, id)) {
+				w.t.Fatalf("%s could undo %+v, can undo %+v, and is not told of %+v", id, w.undoable[id], now[id], last.Public.Events)
+			}
+		}
+	}
+	w.undoable = now
 }

@@ -9,7 +9,7 @@ import (
 )
 
 // foldVersion is raised when a fold in package subjects is corrected.
-const foldVersion = 2
+const foldVersion = 3
 
 // Command is a command as it is decided: its body, and what Prepare added.
 type Command struct {

@@ -186,3 +186,12 @@ func tail(s string) string {
 	}
 	return s[len(s)-n:]
 }
+
+func clip(s string) string {
+	const most = 80
+	r := []rune(s)
+	if len(r) <= most {
+		return s
+	}
+	return string(r[:most]) + "…"
+}

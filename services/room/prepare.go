@@ -88,7 +88,7 @@ func (c *Command) someResolved(refs []subjects.TrackRef) error {
 		if refusal == nil {
 			return nil
 		}
-		r.add(ref, refusal)
+		r.add(ref, "", refusal)
 	}
 	if len(refs) == 0 {
 		return nil

@@ -3,6 +3,7 @@ package room
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/tuttihq/tutti/subjects"
@@ -320,5 +321,38 @@ func TestPlays(t *testing.T) {
 		if p := w.s.Plays()[0]; p.EndedAt != w.now {
 			w.t.Fatalf("%+v", p)
 		}
+	})
+}
+
+// What is not accepted is said in words for people: titles where they are known, a reason once
+// if it is that of all, and what is full.
+func TestRefusedTracksAreNamed(t *testing.T) {
+	scenario(t, "in a room", func(w *world) {
+		says := func(want string, ids ...string) {
+			w.t.Helper()
+			if err := w.send("ana", "suggest", tracks(ids...)); err == nil || !strings.Contains(err.Error(), want) {
+				w.t.Fatalf("%v, want %q", err, want)
+			}
+		}
+		w.open(body{"tracks": []string{"now", "a", "b"}})
+		says("no track was accepted: Title of now: it is the current track", "now")
+		says("none of 2 tracks was accepted, each for the same reason: it is in the queue and you have voted for it", "a", "b")
+		says("Title of a: it is in the queue and you have voted for it; missing: unknown track", "a", "missing")
+		w.ok("ana", "remove", voteFor("b"))
+		w.ok("ana", "setQueue", body{"perUser": 1, "perTrack": 1})
+		says("Title of c: your part of the queue is full: one may have 1 track in it", "c")
+		w.ok("ana", "setQueue", body{"perUser": 2})
+		w.ok("ana", "suggest", tracks("c"))
+		says("one may have 2 tracks in it", "d")
+		w.ok("ana", "setQueue", body{"perUser": 0})
+		w.ok("ana", "play")
+		w.later(lead + trackLen)
+		says("Title of now: its plays are full: lately a track may be played 1 time", "now")
+		w.no(subjects.CodeFull, "ana", "suggest", tracks("now"))
+		w.quick = true
+		for i := 0; len(w.s.Room.Queue) < subjects.MaxQueue; i++ {
+			w.ok("ana", "suggest", tracks(fmt.Sprint("t", i)))
+		}
+		says("Title of z: the queue is full: it holds at most 500 tracks", "z")
 	})
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"reflect"
+	"slices"
 
 	"github.com/tuttihq/tutti/subjects"
 )
@@ -54,6 +55,12 @@ func (w *world) refold() {
 		}
 		if !bytes.Equal(again, live) {
 			w.t.Fatalf("the state from the %s is\n%s\nwant\n%s", name, again, live)
+		}
+		for _, id := range w.s.MemberIDs() {
+			if slices.Contains(s.Undoers(), id) != slices.Contains(w.s.Undoers(), id) && name == "log" ||
+				s.Allows(id, subjects.VerbUndo) && !slices.Contains(s.Undoers(), id) {
+				w.t.Fatalf("the state from the %s lists other undoers: %v, not %v", name, s.Undoers(), w.s.Undoers())
+			}
 		}
 		if s.SkipVoters() != w.s.SkipVoters() {
 			w.t.Fatalf("the state from the %s counts %d who may skip, not %d", name, s.SkipVoters(), w.s.SkipVoters())

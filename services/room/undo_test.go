@@ -2,6 +2,7 @@ package room
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 
 	"github.com/tuttihq/tutti/subjects"
@@ -158,5 +159,109 @@ func TestUndo(t *testing.T) {
 			w.ok("ana", "suggest", tracks(ids...))
 		}
 		w.no(subjects.CodeConflict, "ana", "undo", body{"change": 1})
+	})
+}
+
+// A change takes back what it did, and not what was done again since.
+func TestUndoLeavesLaterVotes(t *testing.T) {
+	scenario(t, "for the same track, suggested anew", func(w *world) {
+		w.open(body{"minimumScore": 2, "tracks": []string{"x", "y"}})
+		w.ok("ben", "join")
+		w.ok("cleo", "join")
+		w.ok("cleo", "vote", voteFor("x")) // x is on
+		w.ok("ben", "suggest", tracks("y", "n"))
+		n := w.canUndo("ben", "suggest")
+		w.ok("ana", "next")
+		w.ok("cleo", "suggest", tracks("z"))
+		w.ok("ana", "vote", voteFor("z"))
+		w.ok("ana", "next") // y is over
+		w.now += second
+		w.ok("cleo", "suggest", tracks("y"))
+		w.ok("ben", "vote", voteFor("y"))
+		w.no(subjects.CodeConflict, "ben", "undo", body{"change": n})
+		w.canUndo("ben", "")
+		if !w.s.Voted(user("ben"), "y") {
+			w.t.Fatalf("the later vote is gone")
+		}
+	})
+}
+
+// In whatever order a shuffle and what came after it are taken back, no two tracks come to
+// stand at one place.
+func TestUndoOutOfOrder(t *testing.T) {
+	for try := range 40 {
+		scenario(t, fmt.Sprint(try), func(w *world) {
+			w.sent = try * 1000
+			w.open(body{"minimumScore": 5})
+			w.ok("ana", "suggest", tracks("a", "b", "c", "d"))
+			w.ok("ana", "shuffle")
+			shuffled := w.canUndo("ana", "shuffle")
+			w.ok("ana", "remove", voteFor("a"))
+			removed := w.canUndo("ana", "remove")
+			w.ok("ana", "undo", body{"change": shuffled})
+			w.order("b", "c", "d")
+			w.ok("ana", "undo", body{"change": removed})
+			seen := map[int64]string{}
+			for id, e := range w.s.Room.Queue {
+				if other, twice := seen[e.Seq]; twice {
+					w.t.Fatalf("%s and %s have seq %d", id, other, e.Seq)
+				}
+				seen[e.Seq] = id
+			}
+		})
+	}
+}
+
+func TestUndoers(t *testing.T) {
+	are := func(w *world, want ...string) {
+		w.t.Helper()
+		ids := []string{}
+		for _, name := range want {
+			ids = append(ids, user(name))
+		}
+		slices.Sort(ids)
+		if got := w.s.Undoers(); !slices.Equal(got, ids) {
+			w.t.Fatalf("%v may undo, want %v (%v)", got, want, ids)
+		}
+	}
+	scenario(t, "are the authors, and those whom the table lets", func(w *world) {
+		w.open(nil)
+		for _, name := range []string{"ben", "cleo", "mo", "sam"} {
+			w.ok(name, "join")
+		}
+		are(w, "ana")
+		w.ok("ana", "setRole", withRole("mo", "moderator"))
+		w.ok("ana", "setRole", withRole("sam", "speaker"))
+		are(w, "ana", "mo")
+		w.ok("ben", "suggest", tracks("a", "b"))
+		are(w, "ana", "mo", "ben")
+		w.now += second
+		w.ok("ben", "suggest", tracks("c"))
+		w.now += second
+		w.ok("mo", "undo")
+		w.ok("mo", "remove", voteFor("b"))
+		w.now += second
+		for range subjects.MaxChanges {
+			w.now += second
+			w.ok("ana", "setQueue", body{"loop": !w.s.Room.Queueing().Loop})
+		}
+		are(w, "ana", "mo")
+		w.now += second
+		w.ok("ana", "setRole", withRole("mo", "member"))
+		are(w, "ana")
+		w.ok("ana", "setGrants", body{"role": "member", "verbs": []string{"undo", "suggest"}})
+		are(w, "ana", "ben", "cleo", "mo")
+		w.ok("mo", "leave")
+		are(w, "ana", "ben", "cleo")
+		w.ok("ana", "setGrants", body{"role": "member", "verbs": []string{"suggest"}})
+		w.ok("ben", "suggest", tracks("d"))
+		for w.s.NewestChange(user("ben")) != nil {
+			w.now += second
+			w.ok("ana", "setQueue", body{"loop": !w.s.Room.Queueing().Loop})
+		}
+		are(w, "ana", "ben") // whose change the last one has dropped
+		w.now += second
+		w.ok("ana", "setQueue", body{"loop": !w.s.Room.Queueing().Loop})
+		are(w, "ana")
 	})
 }

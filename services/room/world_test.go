@@ -87,6 +87,8 @@ type world struct {
 	sent  int
 	quick bool // skip the checks after each commit,
 	blind bool // and the client's document too
+
+	undoable map[string]subjects.Undoable // by user, as of the last check
 }
 
 func newWorld(t failer) *world {
@@ -240,6 +242,7 @@ func (w *world) check() {
 	}
 	w.checkHistory()
 	w.checkAsks()
+	w.checkUndoers()
 }
 
 // ok expects the command to be accepted.

@@ -90,6 +90,7 @@ func TestARoomAsksAndTakesBack(t *testing.T) {
 
 	// Played, and kept.
 	a.press(at("play"))
+	a.wait("it has begun to sound, a moment after", `window.tutti.room.state.playback.playing && window.tutti.client.clock.now() > window.tutti.room.state.playback.anchorAt + 50`)
 	a.press(at("next"))
 	b.wait("the next one plays", `window.tutti.room.state.playback.trackId === "demo:night-tram"`)
 	b.wait("what was played is listed", `document.querySelector('[data-test="play-row"][data-track="demo:aurora"]')`)

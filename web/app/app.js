@@ -6,13 +6,16 @@ import { avatar, copy, personHref } from "./face.js";
 import { Invitations } from "./invitations.js";
 import { Names } from "./names.js";
 import { Player } from "./player.js";
-import { find, routes } from "./routes.js";
+import { find, lost } from "./routes.js";
 import { themeButton } from "./theme.js";
 import { Voice } from "./voice.js";
 
 /** @typedef {import("../tutti/types.js").PlaylistPerson} PlaylistPerson */
 /** @typedef {import("../tutti/types.js").RoomInvite} RoomInvite */
-/** @typedef {{element: HTMLElement, leave: () => void}} View */
+/**
+ * @typedef {{element: HTMLElement, leave: () => void, again?: () => void}} View again is called when
+ *   somebody follows a link to the view that is shown
+ */
 
 /** What a connection's state is called to people. */
 const linkStates = { idle: "Not connected", connecting: "Connecting…", live: "Connected", waiting: "Reconnecting…", closed: "Disconnected" };
@@ -84,6 +87,10 @@ export class App extends Emitter {
       if (!this.#who.contains(/** @type {Node} */ (target))) this.#closeMenu();
     });
     addEventListener("hashchange", () => this.#go());
+    document.addEventListener("click", ({ target }) => {
+      const link = target instanceof Element ? target.closest("a") : null;
+      if (link && location.hash && link.getAttribute("href") === location.hash) this.#view?.again?.(); // no hashchange tells it
+    });
     document.querySelector(".skip-link")?.addEventListener("click", (event) => {
       event.preventDefault(); // its address names a place in the page, not a view
       this.#main.focus();
@@ -93,17 +100,17 @@ export class App extends Emitter {
   }
 
   #go() {
-    let found = find(location.hash === "" ? "#/" : location.hash);
-    if (!found) {
-      // What is no view's address leaves the one that is shown.
-      const [, name] = location.hash.split("/");
-      history.replaceState(null, "", this.#at || "#/");
-      if (name === "sign-in" || name === "register") signIn(this.client, { register: name === "register" });
-      if (this.#view) return;
-      found = find("#/") ?? { route: /** @type {import("./routes.js").Route} */ (routes[0]), id: "" };
+    let hash = location.hash || "#/";
+    const dialog = hash === "#/sign-in" || hash === "#/register";
+    if (dialog || !hash.startsWith("#/")) {
+      // A dialog, or a place in the page: the view that is shown stays.
+      const register = hash === "#/register";
+      hash = this.#at || "#/";
+      history.replaceState(null, "", hash);
+      if (dialog) signIn(this.client, { register });
     }
-    const { route, id } = found;
-    const at = `#/${route.name}${id && `/${id}`}`;
+    const { route, id } = find(hash) ?? { route: lost, id: "" };
+    const at = route === lost ? hash : `#/${route.name}${id && `/${id}`}`;
     if (this.#view && at === this.#at) return;
     const first = this.#view === null;
     this.#view?.leave();

@@ -2,6 +2,11 @@ import { signIn } from "./auth.js";
 import { h, icon, set, text } from "./dom.js";
 import { COUNT_FROM, LONGEST, left, length, pause } from "./chat-text.js";
 
+/** How long after somebody joined from here the field takes the focus. */
+const ENTERED_MS = 10_000;
+/** How long it is said at least that a message came too soon: when the next may go comes later. */
+const SOON_MS = 3_000;
+
 /** @typedef {import("./chat-log.js").Entry} Entry */
 /**
  * What the composer needs of its panel.
@@ -11,6 +16,7 @@ import { COUNT_FROM, LONGEST, left, length, pause } from "./chat-text.js";
  * @property {string} what what the chat belongs to, as a person says it: room, playlist
  * @property {(() => void) | undefined} join enters what the chat belongs to
  * @property {(words: string) => void} send
+ * @property {() => void} wrote hears that what is written has changed
  * @property {(id: string, words: string) => Promise<void>} change gives a message another text; rejects with why not
  * @property {() => Entry | undefined} lastOwn this user's last message that can be edited
  */
@@ -21,17 +27,21 @@ import { COUNT_FROM, LONGEST, left, length, pause } from "./chat-text.js";
  *
  * @param {Paper} paper
  */
-export function composer({ app, chat, what, join, send, change, lastOwn }) {
+export function composer({ app, chat, what, join, send, change, lastOwn, wrote }) {
   const { client } = app;
   /** @type {Entry | null} the message that is being edited */
   let editing = null;
+  let lost = ""; // the message that was deleted while it was edited
   let draft = ""; // what was being written when editing began
+  /** Until when it is said that a message came too soon; 0 if that is not said. */
+  let tooSoon = 0;
+  let entered = -Infinity;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   let again;
 
   const input = h("textarea", {
-    class: "input chat-input", rows: 1, placeholder: "Write a message", "aria-label": "Your message", enterkeyhint: "send", autocomplete: "off", "data-test": "chat-input",
-    "aria-describedby": "chat-error", oninput: () => { complain(""); typed(); fit(); draw(); }, onkeydown: (/** @type {KeyboardEvent} */ event) => keys(event),
+    class: "input chat-input", rows: 1, dir: "auto", placeholder: "Write a message", "aria-label": "Your message", enterkeyhint: "send", autocomplete: "off", "data-test": "chat-input",
+    "aria-describedby": "chat-error", oninput: () => { complain(""); typed(); fit(); draw(); wrote(); }, onkeydown: (/** @type {KeyboardEvent} */ event) => keys(event),
   });
   const go = h("button", { class: "button primary round", "data-test": "chat-send" }, icon("send"));
   const counter = h("span", { class: "hint num chat-counter", hidden: true, "data-test": "chat-counter" });
@@ -41,7 +51,7 @@ export function composer({ app, chat, what, join, send, change, lastOwn }) {
     h("button", { type: "button", class: "button plain slim", "data-test": "chat-edit-cancel", onclick: () => { stopEditing(); input.focus(); } }, "Cancel"));
   const form = h("form", { class: "chat-form", onsubmit: (/** @type {SubmitEvent} */ event) => { event.preventDefault(); submit(); } },
     editLine, h("div", { class: "chat-line" }, input, go), h("div", { class: "chat-under" }, slow, counter), error);
-  const note = h("div", { class: "chat-note", hidden: true, "data-test": "chat-note" });
+  const note = h("div", { class: "chat-note", tabindex: "-1", hidden: true, "data-test": "chat-note" });
   const element = h("div", { class: "chat-composer" }, form, note);
 
   /** The field is as high as what is written, to a bound that the style sets. */
@@ -56,6 +66,7 @@ export function composer({ app, chat, what, join, send, change, lastOwn }) {
 
   /** @param {string} message */
   function complain(message) {
+    tooSoon = 0;
     error.hidden = !message;
     text(error, message);
     set(input, "aria-invalid", message ? "true" : null);
@@ -63,7 +74,25 @@ export function composer({ app, chat, what, join, send, change, lastOwn }) {
 
   /** @returns {number} for how many milliseconds more nothing can be sent */
   function wait() {
-    return Math.max(0, (chat.you?.sendAgainAt ?? 0) - client.clock.now());
+    return chat.state?.slowMode ? Math.max(0, (chat.you?.sendAgainAt ?? 0) - client.clock.now()) : 0;
+  }
+
+  /** Says that a message came too soon, for as long as that is so. @param {string} message */
+  function complainOfHaste(message) {
+    complain(message);
+    tooSoon = client.clock.now() + Math.max(wait(), SOON_MS);
+    draw();
+  }
+
+  /** @param {unknown} err */
+  function complainOf(err) {
+    if (/** @type {{code?: string} | null} */ (err)?.code === "too_fast") complainOfHaste(whyNot(err, what));
+    else complain(whyNot(err, what));
+  }
+
+  function enter() {
+    entered = performance.now();
+    join?.();
   }
 
   async function submit() {
@@ -75,10 +104,11 @@ export function composer({ app, chat, what, join, send, change, lastOwn }) {
     const over = length(words) - LONGEST;
     if (over > 0) return complain(`That is ${over} ${over === 1 ? "character" : "characters"} too long: a message has ${LONGEST.toLocaleString("en")} at most.`);
     if (editing) return save(editing, words);
-    if (wait() > 0) return complain(`Slow mode is on here: you can send again in ${left(wait())}.`);
+    if (wait() > 0) return complainOfHaste("Slow mode is on here: wait a little before the next message.");
     write("");
     chat.typed();
     send(words);
+    wrote();
   }
 
   /**
@@ -93,7 +123,7 @@ export function composer({ app, chat, what, join, send, change, lastOwn }) {
       await change(entry.id, words);
       if (editing?.id === entry.id) stopEditing();
     } catch (err) {
-      complain(whyNot(err, what));
+      if (lost !== entry.id) complainOf(err);
     }
     draw();
   }
@@ -124,6 +154,16 @@ export function composer({ app, chat, what, join, send, change, lastOwn }) {
     draft = "";
   }
 
+  /** Ends editing, and leaves the words in the field, after what was being written before. */
+  function keepWords() {
+    if (!editing) return;
+    const words = [draft, input.value].filter(Boolean).join("\n");
+    editing = null;
+    editLine.hidden = true;
+    draft = "";
+    write(words);
+  }
+
   /** @param {KeyboardEvent} event */
   function keys(event) {
     if (event.isComposing) return; // Enter takes a word of an input method
@@ -147,10 +187,10 @@ export function composer({ app, chat, what, join, send, change, lastOwn }) {
     const { state, you } = chat;
     if (!state) return null;
     if (state.phase === "closed") return { why: `This ${what} is closed, and its chat with it. What was said can still be read.` };
-    if (!client.user) return { why: `Sign in and join the ${what} to write here.`, label: "Sign in", run: () => signIn(client, { then: join }) };
+    if (!client.user) return { why: `Sign in and join the ${what} to write here.`, label: "Sign in", run: () => signIn(client, { register: true, reason: "What is said here belongs to somebody: who are you?", then: enter }) };
     if (!you) return null;
     if (you.banned) return { why: `You are banned from this ${what}.` };
-    if (!you.member) return { why: `Join the ${what} to write here.`, label: "Join", run: join };
+    if (!you.member) return { why: `Join the ${what} to write here.`, label: "Join", run: enter };
     if (you.muted) return { why: "You are muted in this chat: a moderator has to let you write again." };
     if (!you.maySend) return { why: "Your role does not let you write here." };
     return null;
@@ -160,6 +200,8 @@ export function composer({ app, chat, what, join, send, change, lastOwn }) {
     clearTimeout(again);
     const { state, you } = chat;
     const stop = hindrance();
+    const held = element.contains(document.activeElement);
+    if (stop) keepWords();
     form.hidden = Boolean(stop) || !state;
     note.hidden = !stop;
     if (stop) {
@@ -168,9 +210,13 @@ export function composer({ app, chat, what, join, send, change, lastOwn }) {
         const { run } = stop;
         note.replaceChildren(h("p", {}, stop.why), run ? h("button", { type: "button", class: "button slim", "data-test": "chat-join", onclick: () => run() }, stop.label ?? "") : "");
       }
-      if (editing) stopEditing();
+      if (held && (!note.contains(document.activeElement) || note.hidden)) (note.querySelector("button") ?? note).focus({ preventScroll: true });
       return;
     }
+    const here = performance.now() - entered < ENTERED_MS;
+    if (state && ((held && !form.contains(document.activeElement)) || (here && !document.activeElement?.closest("dialog, input, textarea, select")))) input.focus({ preventScroll: true });
+    if (here && document.activeElement === input) entered = -Infinity;
+    if (tooSoon && (!state?.slowMode || (wait() === 0 && client.clock.now() >= tooSoon))) complain("");
     const n = length(input.value.trim());
     counter.hidden = n < COUNT_FROM;
     text(counter, n > LONGEST ? `${n - LONGEST} too many` : `${LONGEST - n} left`);
@@ -183,7 +229,8 @@ export function composer({ app, chat, what, join, send, change, lastOwn }) {
     set(go, "aria-disabled", pausing > 0 ? "true" : null);
     set(go, "aria-label", editing ? "Save" : "Send");
     go.replaceChildren(icon(editing ? "check" : "send"));
-    if (pausing > 0) again = setTimeout(draw, pausing > 60_000 ? 1_000 : Math.min(1_000, (pausing % 1_000) + 20));
+    const rest = Math.max(pausing, tooSoon && tooSoon - client.clock.now());
+    if (rest > 0) again = setTimeout(draw, rest > 60_000 ? 1_000 : Math.min(1_000, (rest % 1_000) + 20));
   }
 
   return {
@@ -194,11 +241,25 @@ export function composer({ app, chat, what, join, send, change, lastOwn }) {
     refuse(words, err) {
       const free = input.value === "" && !editing && !form.hidden;
       if (free) write(words);
-      complain(whyNot(err, what));
+      complainOf(err);
       return free;
     },
-    /** The message is gone or has changed hands: it cannot be edited any more. @param {string} id */
-    forget(id) { if (editing?.id === id) stopEditing(); },
+    /** The message is gone: it cannot be edited any more, and what was written stays. @param {string} id */
+    forget(id) {
+      if (editing?.id !== id) return;
+      lost = id;
+      keepWords();
+      complain("The message that you were editing was deleted. Your words are still here: send them as a new message, or clear them.");
+    },
+    /** What is written and not sent. */
+    draft: () => (editing ? draft : input.value),
+    /** Puts back what was written before, or nothing. @param {string} words */
+    restore(words) {
+      editing = null;
+      editLine.hidden = true;
+      draft = "";
+      write(words);
+    },
     focus: () => { if (!form.hidden) input.focus(); },
     end: () => clearTimeout(again),
   };

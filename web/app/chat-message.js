@@ -30,6 +30,11 @@ export function dayRow(at) {
   };
 }
 
+/** Where begins what came while the reader was away. */
+export function newRow() {
+  return { element: h("li", { class: "chat-day chat-unseen", role: "separator", "data-test": "chat-unseen" }, h("span", {}, "New since you were here")), update() {} };
+}
+
 /**
  * One message.
  *
@@ -41,10 +46,10 @@ export function messageRow(first, desk) {
   const { id, author } = first;
   let entry = first;
   const face = h("a", { class: "chat-face", href: personHref(author), tabindex: "-1", "aria-hidden": "true" });
-  const name = h("a", { class: "chat-name clip", href: personHref(author), "data-test": "chat-author" });
+  const name = h("a", { class: "chat-name clip", dir: "auto", href: personHref(author), "data-test": "chat-author" });
   const marks = h("span", { class: "chat-marks" });
   const time = h("time", { class: "hint num" });
-  const body = h("p", { class: "chat-text", "data-test": "chat-text" });
+  const body = h("p", { class: "chat-text", dir: "auto", "data-test": "chat-text" });
   const chips = h("div", { class: "chat-chips", hidden: true });
   const menu = h("div", { class: "chat-actions", hidden: true, "data-test": "chat-actions" });
   const open = h("button", {

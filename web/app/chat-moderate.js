@@ -20,11 +20,16 @@ export function moderate(app, chat) {
     ...choices.map((n) => h("option", { value: n, selected: n === now }, n === 0 ? "Off" : pause(n))));
   const lists = h("div", { class: "chat-lists" });
 
+  const buttons = () => [...lists.querySelectorAll("button")];
+
   function drawLists() {
     const { you } = chat;
+    const held = buttons().findIndex((button) => button === document.activeElement);
     lists.replaceChildren(
       list("Muted", "They read, and cannot write.", you?.mutedUsers ?? [], "unmute", "Let them write"),
       list("Seen by themselves alone", "They write, and nobody but them sees it. They are not told.", you?.shadowedUsers ?? [], "unshadow", "Show to all"));
+    // Who was in the list is not any more: the next takes the focus.
+    if (held >= 0) (buttons()[Math.min(held, buttons().length - 1)] ?? slow).focus();
   }
 
   /**
@@ -38,7 +43,7 @@ export function moderate(app, chat) {
     return h("div", { class: "field", "data-test": `chat-list-${verb}` }, h("span", {}, title), h("small", { class: "hint" }, users.length ? lead : "Nobody."),
       h("ul", {}, ...users.map((user) => {
         const name = app.names.of(user);
-        return h("li", { class: "person-line", "data-user": user }, avatar(user, name || "·", app.names.picture(user)), h("span", { class: "clip" }, name || "…"),
+        return h("li", { class: "person-line", "data-user": user }, avatar(user, name || "·", app.names.picture(user)), h("span", { class: "clip", dir: "auto" }, name || "…"),
           h("button", {
             type: "button", class: "button slim", "data-test": `chat-menu-${verb}`,
             onclick: async (/** @type {Event} */ event) => {

@@ -47,7 +47,7 @@ export function chatPending({ app, chat, what, refused, changed }) {
     if (row.dataset.mark === mark) return;
     row.dataset.mark = mark;
     const button = (/** @type {string} */ test, /** @type {string} */ label, /** @type {() => void} */ run) => h("button", { type: "button", class: "button slim", "data-test": test, onclick: run }, label);
-    row.replaceChildren(h("p", { class: "chat-text" }, one.words), ...(mark ? [h("p", { class: "hint chat-mark", role: one.state === "refused" ? "alert" : null }, icon(one.state === "refused" ? "close" : "clock"), mark)] : []),
+    row.replaceChildren(h("p", { class: "chat-text", dir: "auto" }, one.words), ...(mark ? [h("p", { class: "hint chat-mark", role: one.state === "refused" ? "alert" : null }, icon(one.state === "refused" ? "close" : "clock"), mark)] : []),
       ...(one.state === "refused" ? [h("div", { class: "chat-buttons" },
         button("chat-again", "Send again", () => { drop(one); send(one.words); }), button("chat-discard", "Discard", () => drop(one)))] : []));
   }
@@ -58,7 +58,7 @@ export function chatPending({ app, chat, what, refused, changed }) {
     const one = { key: ++count, words, state: "soon", why: "", ending: "", timer: undefined, element: h("li", { class: "chat-waiting", "data-test": "chat-waiting" }) };
     all.set(one.key, one);
     element.append(one.element);
-    one.timer = setTimeout(() => { one.state = "waits"; drawOne(one); }, app.client.status.state === "live" ? SOON_MS : 0);
+    one.timer = setTimeout(() => { one.state = "waits"; drawOne(one); changed(); }, app.client.status.state === "live" ? SOON_MS : 0);
     drawOne(one);
     const me = app.client.user?.id ?? "";
     try {

@@ -1,11 +1,13 @@
 import { composer, whyNot } from "./chat-composer.js";
 import { ChatLog } from "./chat-log.js";
-import { dayKey, dayRow, messageRow } from "./chat-message.js";
+import { keep, recall } from "./chat-memory.js";
+import { dayKey, dayRow, messageRow, newRow } from "./chat-message.js";
 import { moderate } from "./chat-moderate.js";
 import { chatPending } from "./chat-pending.js";
 import { goesOn, pause, typingLine } from "./chat-text.js";
 import { ask } from "./dialog.js";
 import { h, icon, set, text } from "./dom.js";
+import { isolate } from "./format.js";
 import { toast } from "./toast.js";
 
 /** @typedef {import("./chat-log.js").Entry} Entry */
@@ -19,6 +21,10 @@ const TOP_PX = 160;
 const PAGE = 50;
 /** How long scrolling asks for nothing after an attempt that failed. */
 const CALM_MS = 3_000;
+/** How long a pause in reading and writing has both remembered. */
+const KEEP_MS = 500;
+/** Where the panel stays below the bar on top, as chat.css has it. */
+const TOP_EDGE_PX = 84;
 
 /**
  * The chat of a room or a playlist, to be put beside it. On a narrow screen it is a button that
@@ -41,6 +47,12 @@ export function chatPanel(app, id, { what = id.startsWith("playlist_") ? "playli
   let lastTop = 0;
   /** How many messages there were when the end was last seen. */
   let seen = 0;
+  /** The last message that was seen before this visit, "" if nothing has come since. */
+  let mark = "";
+  /** Whether the panel can be seen where it stands, on a wide screen. */
+  let inView = true;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  let keeping;
   let reading = false;
   let over = false;
   /** Why more could not be read, and until when nothing is read by scrolling after that. */
@@ -60,7 +72,7 @@ export function chatPanel(app, id, { what = id.startsWith("playlist_") ? "playli
   const pill = h("button", { type: "button", class: "chat-pill", hidden: true, "data-test": "chat-new", onclick: () => { toEnd(); write.focus(); } });
   const typing = h("p", { class: "hint chat-typing", "data-test": "chat-typing" });
   const write = composer({
-    app, chat, what, join,
+    app, chat, what, join, wrote: () => remember(),
     send: (words) => { toEnd(); waiting.send(words); toEnd(); },
     change: async (message, words) => { await chat.command("edit", { message, text: words }); },
     lastOwn: () => log.entries().reverse().find((e) => e.author === client.user?.id && !e.deleted),
@@ -71,7 +83,7 @@ export function chatPanel(app, id, { what = id.startsWith("playlist_") ? "playli
   const box = h("section", { class: "panel chat-panel", "aria-labelledby": label.id, "data-test": "chat" },
     h("div", { class: "panel-head" }, label, slow, settings, close), trouble, whole);
   const unread = h("b", { class: "num", hidden: true, "data-test": "chat-unread" });
-  const opener = h("button", { type: "button", class: "button primary chat-opener", "aria-expanded": "false", "data-test": "chat-open", onclick: () => drawer(true) }, icon("chat"), "Chat", unread);
+  const opener = h("button", { type: "button", class: "button primary chat-opener", "aria-expanded": "false", "data-test": "chat-open", onclick: () => { if (narrow.matches) drawer(true); else goThere(); } }, icon("chat"), "Chat", unread);
   const scrim = h("div", { class: "chat-scrim", onclick: () => drawer(false) });
   const element = h("div", { class: "chat" }, opener, scrim, box);
   /** What lies under the open drawer, and cannot be reached meanwhile. @type {HTMLElement[]} */
@@ -111,12 +123,19 @@ export function chatPanel(app, id, { what = id.startsWith("playlist_") ? "playli
   }
 
   /** Whether the end of the list can be seen. */
-  const seesEnd = () => stuck && !log.later && (!narrow.matches || box.dataset.open === "true");
+  const seesEnd = () => stuck && !log.later && (narrow.matches ? box.dataset.open === "true" : inView);
 
   function toEnd() {
     if (log.later && chat.state) log.begin(chat.state, chat.you);
     stickToEnd();
     drawNow();
+  }
+
+  /** Goes to the panel where it stands. */
+  function goThere() {
+    box.scrollIntoView({ block: "nearest" });
+    toEnd();
+    write.focus();
   }
 
   function stickToEnd() {
@@ -182,7 +201,7 @@ export function chatPanel(app, id, { what = id.startsWith("playlist_") ? "playli
     slow.hidden = !state?.slowMode;
     text(slow, `Slow: ${pause(state?.slowMode ?? 0)}`);
     settings.hidden = !(you?.mayModerate ?? false);
-    text(typing, typingLine(chat.typists().map((user) => names.of(user) || "Somebody")));
+    text(typing, typingLine(chat.typists().map((user) => isolate(names.of(user) || "Somebody"))));
     write.draw();
     if (!state) {
       list.replaceChildren();
@@ -209,7 +228,10 @@ export function chatPanel(app, id, { what = id.startsWith("playlist_") ? "playli
 
   function drawNews() {
     const total = chat.state?.total ?? 0;
-    if (seesEnd() || total < seen) seen = total;
+    if ((seesEnd() || total < seen) && seen !== total) {
+      seen = total;
+      remember();
+    }
     const fresh = total - seen;
     pill.hidden = stuck && !log.later;
     set(pill, "data-fresh", fresh > 0);
@@ -217,6 +239,7 @@ export function chatPanel(app, id, { what = id.startsWith("playlist_") ? "playli
     unread.hidden = fresh === 0;
     text(unread, fresh > 99 ? "99+" : String(fresh));
     set(opener, "aria-label", fresh > 0 ? `Chat, ${fresh} new` : "Chat");
+    set(opener, "data-cue", fresh > 0 && !inView);
   }
 
   /** The first row that begins in sight: it stays where it is while others come above it. */
@@ -238,10 +261,12 @@ export function chatPanel(app, id, { what = id.startsWith("playlist_") ? "playli
     entries.forEach((entry, i) => {
       const before = entries[i - 1];
       const newDay = !before || dayKey(before) !== dayKey(entry);
+      const unseen = mark !== "" && before !== undefined && before.id <= mark && entry.id > mark;
+      if (unseen) next.set("new", rows.get("new") ?? newRow());
       if (newDay) next.set(dayKey(entry), rows.get(dayKey(entry)) ?? dayRow(entry.at));
       next.set(entry.id, rows.get(entry.id) ?? messageRow(entry, desk));
       if (newDay) next.get(dayKey(entry))?.update(entry, before);
-      next.get(entry.id)?.update(entry, goesOn(before, entry) ? before : undefined);
+      next.get(entry.id)?.update(entry, !unseen && goesOn(before, entry) ? before : undefined);
       if (entry.deleted) write.forget(entry.id);
     });
     for (const [key, row] of rows) if (!next.has(key)) row.element.remove();
@@ -280,7 +305,7 @@ export function chatPanel(app, id, { what = id.startsWith("playlist_") ? "playli
     }
     for (const one of under) one.inert = true;
   }
-  const widened = () => { if (!narrow.matches && box.dataset.open) drawer(false); };
+  const widened = () => { measure(); if (!narrow.matches && box.dataset.open) drawer(false); };
   narrow.addEventListener("change", widened);
   box.addEventListener("keydown", (event) => { if (event.key === "Escape" && box.dataset.open && narrow.matches) drawer(false); });
 
@@ -292,11 +317,51 @@ export function chatPanel(app, id, { what = id.startsWith("playlist_") ? "playli
   });
   sizes.observe(scroller);
 
+  /** The panel reaches from where it stands to the end of the window, so that one can write. */
+  function measure() {
+    const { top } = element.getBoundingClientRect();
+    if (!narrow.matches) element.style.setProperty("--chat-top", `${Math.round(Math.max(TOP_EDGE_PX, top))}px`);
+  }
+  const places = new ResizeObserver(measure);
+  places.observe(element);
+  places.observe(document.body);
+  addEventListener("scroll", measure, { passive: true });
+  addEventListener("resize", measure);
+  const sight = new IntersectionObserver((entries) => { inView = entries.at(-1)?.isIntersecting ?? true; if (!over) drawNews(); }, { threshold: 0.3 });
+  sight.observe(scroller);
+
+  /** Whose chat this browser remembers. */
+  let who = client.user?.id ?? "";
+  function remember() {
+    clearTimeout(keeping);
+    keeping = setTimeout(keepNow, KEEP_MS);
+  }
+  function keepNow() {
+    clearTimeout(keeping);
+    if (who && chat.state) keep(who, id, { total: seen, last: seen === chat.state.total ? log.last : mark, draft: write.draft() });
+  }
+  addEventListener("pagehide", keepNow);
+  write.restore((who && recall(who, id)?.draft) || "");
+
+  /** Somebody else is signed in: what was written is not theirs. */
+  function changeHands() {
+    clearTimeout(keeping);
+    who = client.user?.id ?? "";
+    snapshots = 0;
+    waiting.forget();
+    write.restore("");
+    draw();
+  }
+
   function follow() {
     const { state, you } = chat;
     if (state) {
       if (snapshots !== chat.snapshots) {
-        if (snapshots === 0) seen = state.total;
+        if (snapshots === 0) {
+          const kept = who ? recall(who, id) : null;
+          seen = Math.min(kept?.total ?? state.total, state.total);
+          mark = kept && seen < state.total ? kept.last : "";
+        }
         snapshots = chat.snapshots;
         log.begin(state, you);
         stickToEnd();
@@ -308,14 +373,20 @@ export function chatPanel(app, id, { what = id.startsWith("playlist_") ? "playli
   const ends = [
     chat.on("change", follow), chat.on("status", draw), names.on(draw), client.on("status", draw),
     chat.on("events", ({ events }) => told(events)), chat.on("sealed", told),
-    client.on("user", () => { snapshots = 0; waiting.forget(); draw(); }),
+    client.on("user", changeHands),
   ];
   follow();
   return {
     element,
     leave() {
+      keepNow();
       over = true;
       for (const end of ends) end();
+      removeEventListener("pagehide", keepNow);
+      removeEventListener("scroll", measure);
+      removeEventListener("resize", measure);
+      places.disconnect();
+      sight.disconnect();
       sizes.disconnect();
       write.end();
       waiting.end();

@@ -20,6 +20,8 @@ import { explain } from "./format.js";
 export function ask({ title, lead, test, wide = false, fields, submit, danger = false, run, closed, extra }) {
   const error = h("p", { class: "form-error", role: "alert", hidden: true, "data-test": "form-error" });
   const go = h("button", { class: danger ? "button danger" : "button primary", "data-test": "submit" }, submit);
+  // What cannot be taken back is not done by an Enter that comes too soon.
+  const cancel = danger && h("button", { type: "button", class: "button", "data-test": "cancel", onclick: () => dialog.close() }, "Cancel");
   const form = h("form", {
     class: "dialog-body", novalidate: true,
     onsubmit: async (/** @type {SubmitEvent} */ event) => {
@@ -51,7 +53,7 @@ export function ask({ title, lead, test, wide = false, fields, submit, danger = 
     h("button", { type: "button", class: "button plain round", "aria-label": "Close", onclick: () => dialog.close() }, icon("close"))),
   ...fields,
   error,
-  h("div", { class: "dialog-foot" }, extra, go));
+  h("div", { class: "dialog-foot" }, extra, cancel, go));
   const dialog = h("dialog", { class: wide ? "wide" : "", "aria-labelledby": "dialog-title", "data-test": test }, form);
   dialog.addEventListener("close", () => {
     dialog.remove();
@@ -65,9 +67,19 @@ export function ask({ title, lead, test, wide = false, fields, submit, danger = 
   dialog.addEventListener("click", (event) => { if (event.target === dialog) dialog.close(); });
   document.body.append(dialog);
   dialog.showModal();
-  const first = fields.length ? form.querySelector(".field .input") : go;
+  const first = firstField(form) ?? (cancel || (fields.length ? null : go));
   if (first instanceof HTMLElement) first.focus();
   return dialog;
+}
+
+/**
+ * @param {HTMLElement} form
+ * @returns {Element | null} where one begins: of a choice, what is chosen
+ */
+function firstField(form) {
+  const first = form.querySelector(".field :is(input, select, textarea)");
+  const chosen = first instanceof HTMLInputElement && first.type === "radio" && form.querySelector(`[name="${CSS.escape(first.name)}"]:checked`);
+  return chosen || first;
 }
 
 /**

@@ -34,7 +34,7 @@ export function personHref(id) {
  * @returns {HTMLAnchorElement} the name, that leads to the person's page
  */
 export function personLink(id, name) {
-  return h("a", { class: "person-name", href: personHref(id) }, name);
+  return h("a", { class: "person-name", href: personHref(id), dir: "auto" }, name);
 }
 
 /**

@@ -69,6 +69,22 @@ export class Finder {
 }
 
 /**
+ * Which of the tracks that the catalogue found are shown. Who looks for nothing in particular
+ * sees what is not there yet; who looks for something sees it also where it is there already,
+ * after the others.
+ *
+ * @param {Track[]} tracks
+ * @param {(id: string) => string} where where a track is already, "" for nowhere
+ * @param {string} query
+ * @param {number} most
+ * @returns {Track[]}
+ */
+export function offered(tracks, where, query, most) {
+  const free = tracks.filter((t) => !where(t.id));
+  return (query ? [...free, ...tracks.filter((t) => where(t.id))] : free).slice(0, most);
+}
+
+/**
  * @param {string} text
  * @returns {boolean} whether it is taken as it is: an address, or a track's id
  */

@@ -87,5 +87,50 @@ const told = /** @type {Record<string, string>} */ ({
  */
 export function explain(err) {
   const { code = "", message = String(err) } = /** @type {{code?: string, message?: string}} */ (err ?? {});
-  return told[code] ?? sentence(message);
+  return told[code] ?? (notTaken(message) || sentence(message));
+}
+
+/**
+ * Why none of the tracks was taken that somebody named.
+ *
+ * @param {string} message the server's, see subjects.RefuseTracks
+ * @returns {string} "" if it is about something else
+ */
+function notTaken(message) {
+  const [, n, alike, list] = /^(?:no track|none of (\d+) tracks) was accepted(, each for the same reason)?: (.*)$/s.exec(message) ?? [];
+  if (!list) return "";
+  if (alike) return sentence(`none of ${count(Number(n), "track")} was taken: ${list}`);
+  const reasons = (n ? list.split("; ") : [list]).filter((one) => !/^and \d+ others?$/.test(one)).map((one) => sentence(withoutId(one)));
+  return [...new Set(reasons)].join(" ");
+}
+
+/**
+ * A reason that names its track by id or address, without that: people see titles.
+ *
+ * @param {string} reason
+ */
+function withoutId(reason) {
+  return reason.replace(/^[a-z]+:\S+: /, "");
+}
+
+/**
+ * Why some of several tracks were not taken.
+ *
+ * @param {{ref: string, reason: string}[]} tracks
+ * @param {(id: string) => string | undefined} titleOf "" or undefined if it is not known
+ * @returns {string}
+ */
+export function tracksNotTaken(tracks, titleOf) {
+  const titles = tracks.map(({ ref }) => titleOf(ref)).filter(Boolean);
+  const which = titles.length === tracks.length && titles.length <= 3 ? titles.join(", ") : count(tracks.length, "track");
+  const reasons = [...new Set(tracks.map(({ reason }) => sentence(reason)))];
+  return `${which} ${tracks.length === 1 ? "was" : "were"} not taken. ${reasons.slice(0, 2).join(" ")}`;
+}
+
+/**
+ * @param {string} name
+ * @returns {string} the name, so that it does not turn the direction of the text around it
+ */
+export function isolate(name) {
+  return name && `\u2068${name}\u2069`;
 }

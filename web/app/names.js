@@ -1,3 +1,5 @@
+import { forgetChats } from "./chat-memory.js";
+
 /** How many people met are remembered, to be invited. */
 const MET = 24;
 const MET_KEY = "tutti.met";
@@ -17,6 +19,7 @@ export class Names {
     client.on("user", () => {
       this.#met = null;
       localStorage.removeItem(MET_KEY); // whom one met is nobody else's business
+      forgetChats();
     });
   }
 

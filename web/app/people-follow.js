@@ -16,7 +16,7 @@ export function followButton(app, id, changed) {
   const element = h("button", {
     type: "button", class: "button slim", "data-test": "follow",
     onclick: async () => {
-      if (!app.client.user) return signIn(app.client, { reason: "Sign in to follow people." });
+      if (!app.client.user) return signIn(app.client, { register: true, reason: "Whom you follow belongs to your account: who are you?" });
       if (book.waits(id)) return;
       const next = !book.has(id);
       try {

@@ -13,8 +13,8 @@ import { followButton } from "./people-follow.js";
 export function personRow(app, first) {
   const { id } = first;
   const face = h("span", {});
-  const name = h("b", { class: "clip" });
-  const bio = h("small", { class: "hint clip" });
+  const name = h("b", { class: "clip", dir: "auto" });
+  const bio = h("small", { class: "hint clip", dir: "auto" });
   const link = h("a", { class: "people-link", href: personHref(id), "data-test": "person" }, face, h("span", { class: "row-text" }, name, bio));
   const follow = followButton(app, id);
   let drawn = "";

@@ -36,7 +36,7 @@ export function people({ app, room, act }) {
   /** @param {string} id */
   function row(id) {
     const face = h("span", {});
-    const name = h("a", { class: "clip person-name", href: personHref(id), "data-test": "member-name" });
+    const name = h("a", { class: "clip person-name", dir: "auto", href: personHref(id), "data-test": "member-name" });
     let drawn = "";
     const marks = h("span", { class: "badges" });
     const actions = h("div", { class: "person-actions", hidden: true });

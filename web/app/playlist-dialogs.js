@@ -124,11 +124,13 @@ export async function exportPlaylist(client, playlist) {
   const { state } = playlist;
   if (!state) return;
   const name = field("Name of the room", { name: "name", maxlength: 100, value: state.name, autocomplete: "off", "data-test": "export-name" });
-  const who = choice("Who can come", "access", [["open", "Everyone"], ["private", "The invited"]]);
+  const who = choice("Who can come", "access", [["open", "Everyone"], ["private", "The invited"]], state.visibility === "public" ? "open" : "private");
   const mode = choice("Who sounds", "mode", [["broadcast", "Every device"], ["direct", "Only mine"]]);
   const score = field("Votes a track needs", { name: "minimumScore", type: "number", min: 1, max: 10000, value: 1, inputmode: "numeric", "data-test": "minimum-score" }, "Your own vote is in already.");
   const only = check("Only the invited vote", { name: "onlyInvitedVote", "data-test": "only-invited-vote" }, "Others may come and listen.");
-  who.on(() => { only.field.hidden = who.value() !== "open"; });
+  const drawOnly = () => { only.field.hidden = who.value() !== "open"; };
+  who.on(drawOnly);
+  drawOnly();
   const progress = h("p", { class: "hint", role: "status", "data-test": "export-progress" });
   ask({
     title: "Play it in a room", lead: "A new room opens with these tracks in its queue. From then on the votes decide; the playlist stays as it is.", test: "export-playlist", wide: true,

@@ -187,7 +187,7 @@ export function trackList({ app, playlist, act }) {
       onfocusout: () => setTimeout(() => { if (hand === "keys" && order.held === id && document.activeElement !== handle) cancel(); }),
     }, icon("grip"));
     const place = h("span", { class: "place num", "aria-hidden": "true", "data-test": "playlist-place" });
-    const detail = h("p", { class: "hint clip" });
+    const detail = h("p", { class: "hint track-detail" });
     const told = h("p", { class: "row-note", hidden: true });
     const touch = h("span", { class: "row-touch", hidden: true });
     const art = track.artworkUrl ? h("img", { class: "row-art", src: track.artworkUrl, alt: "", loading: "lazy" }) : h("div", { class: "row-art blank" }, icon("note"));

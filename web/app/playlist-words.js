@@ -39,6 +39,20 @@ export async function inWords(work) {
   }
 }
 
+/**
+ * What the creator of a playlist may do with who is in it: "letEdit", "endEditing", "takeOut".
+ * Where not everybody sees the playlist, who loses the invitation goes; of a public one they
+ * only cease to edit.
+ *
+ * @param {{visibility: string, options: {onlyInvitedEdit: boolean}}} playlist
+ * @param {boolean} invited
+ * @returns {("letEdit" | "endEditing" | "takeOut")[]}
+ */
+export function doingsWith({ visibility, options: { onlyInvitedEdit } }, invited) {
+  if (visibility === "public") return onlyInvitedEdit ? [invited ? "endEditing" : "letEdit"] : [];
+  return onlyInvitedEdit && !invited ? ["letEdit", "takeOut"] : ["takeOut"];
+}
+
 /** What visibilities are called. @type {[value: string, text: string, hint: string][]} */
 export const visibilities = [
   ["public", "Everyone", "Everybody finds it and may join."],

@@ -1,10 +1,11 @@
 import { signIn } from "./auth.js";
 import { chatPanel } from "./chat.js";
-import { h, icon, rest, set, text } from "./dom.js";
+import { h, icon, set, text } from "./dom.js";
 import { copy, personHref } from "./face.js";
-import { count, longTime, sentence } from "./format.js";
+import { count, longTime } from "./format.js";
 import { menu } from "./menu.js";
 import { deletePlaylist, exportPlaylist, rename, setVisibility } from "./playlist-dialogs.js";
+import { gonePage } from "./playlist-gone.js";
 import { playlistPeople } from "./playlist-people.js";
 import { trackList } from "./playlist-tracks.js";
 import { explainHere } from "./playlist-words.js";
@@ -50,12 +51,13 @@ export function playlistView(app, id) {
   /** @type {Desk} */
   const desk = { app, playlist, act, draw };
 
-  const title = h("h1", { class: "room-name", "data-test": "playlist-name" });
+  const title = h("h1", { class: "room-name", tabindex: "-1", "data-test": "playlist-name" });
   const host = h("a", { class: "host" });
   const facts = h("span", { "data-test": "playlist-facts" });
   const access = h("span", { class: "badge", "data-test": "playlist-access" });
   const edits = h("span", { class: "badge", hidden: true }, icon("people"), "The invited edit");
   const join = h("button", { type: "button", class: "button primary", "data-test": "playlist-join", onclick: enter }, "Join");
+  const decline = h("button", { type: "button", class: "button slim", hidden: true, "data-test": "playlist-decline", onclick: refuse }, "Decline");
   const play = h("button", { type: "button", class: "button primary", "data-test": "playlist-export", onclick: () => exportPlaylist(client, playlist) }, icon("play"), "Play in a room");
   const share = h("button", { type: "button", class: "button slim", "data-test": "playlist-share", onclick: () => copy(location.href, "The playlist's address is copied.") }, icon("link"), "Share");
   const leave = h("button", { type: "button", class: "button slim", "data-test": "playlist-leave", onclick: goAway }, icon("door"), "Leave");
@@ -68,7 +70,7 @@ export function playlistView(app, id) {
   const tracks = trackList(desk);
   const add = trackBox({
     app, title: "Add a track", verb: "add", none: "Everything here is in the playlist already.",
-    has: (track) => Object.hasOwn(playlist.state?.tracks ?? {}, track),
+    where: (track) => (Object.hasOwn(playlist.state?.tracks ?? {}, track) ? "in the playlist" : ""),
     take: async (ref, name) => {
       const done = await act("add", { tracks: [ref] });
       if (done) toast(`${name} is in the playlist.`);
@@ -88,11 +90,11 @@ export function playlistView(app, id) {
   const whole = h("div", { hidden: true },
     h("div", { class: "room-head" },
       h("div", { class: "room-title" }, title, h("div", { class: "badges" }, access, edits, h("span", { class: "quiet small" }, host, facts))),
-      h("div", { class: "room-actions" }, share, leave, settings.element, play, join)),
+      h("div", { class: "room-actions" }, share, leave, settings.element, play, decline, join)),
     banner, h("div", { class: "room-grid" }, main, side, chat.element));
   const loading = h("div", { class: "room-loading", "aria-busy": "true" }, h("div", { class: "skeleton" }), h("div", { class: "skeleton" }));
-  const gone = h("div", { class: "empty tall", hidden: true, "data-test": "playlist-gone" });
-  const element = h("div", { class: "playlist", "data-test": "playlist" }, loading, gone, whole);
+  const gone = gonePage(app, playlist);
+  const element = h("div", { class: "playlist", "data-test": "playlist" }, loading, gone.element, whole);
 
   let entering = false;
   /** Why this user is in the playlist no more, if they were taken out while they looked. */
@@ -118,6 +120,18 @@ export function playlistView(app, id) {
     client.release(followed);
   }
 
+  /** Takes no invitation: whoever may see the playlist without one stays here. */
+  async function refuse() {
+    if (decline.hasAttribute("data-pending")) return;
+    const { name = "the playlist", visibility } = playlist.state ?? {};
+    set(decline, "data-pending", true);
+    const done = await act("leave");
+    set(decline, "data-pending", null);
+    if (!done) return;
+    toast(`You declined the invitation to ${name}.`);
+    if (visibility !== "public" && app.playlist === playlist) location.hash = "#/playlists";
+  }
+
   async function goAway() {
     if (await act("leave")) location.hash = "#/playlists";
   }
@@ -134,12 +148,12 @@ export function playlistView(app, id) {
     const { state, you } = playlist;
     const deleted = state?.phase === "deleted";
     const isGone = playlist.status === "gone" || deleted;
-    gone.hidden = !isGone;
+    const focused = document.activeElement;
+    gone.draw(isGone, deleted);
     loading.hidden = isGone || Boolean(state);
     whole.hidden = isGone || !state;
     set(element, "data-status", isGone ? "gone" : playlist.status);
-    if (isGone) return drawGone(deleted);
-    if (!state) return;
+    if (isGone || !state) return keepFocus(focused);
     const member = you?.member ?? false;
     const mine = state.creator === client.user?.id;
     document.title = `${state.name} · Tutti`;
@@ -157,8 +171,9 @@ export function playlistView(app, id) {
     set(element, "data-member", String(member));
     set(element, "data-may-edit", String(you?.cannotEdit === ""));
     play.hidden = !playlist.may("export") || state.trackCount === 0;
-    leave.hidden = !playlist.may("leave");
+    leave.hidden = !member || !playlist.may("leave"); // who is invited and not in it declines
     join.hidden = member || (you !== null && !you.may.includes("join"));
+    decline.hidden = member || !you?.invited;
     text(join, entering ? "Joining…" : "Join");
     set(join, "aria-disabled", entering ? "true" : null);
     set(join, "data-pending", entering);
@@ -169,6 +184,14 @@ export function playlistView(app, id) {
     add.allow(may, may ? "It comes at the end. Drag it where it belongs." : "Only the invited edit this playlist.");
     tracks.draw();
     roster.draw();
+    keepFocus(focused);
+  }
+
+  /** What had the focus may be hidden now, as Join is after it was pressed. @param {Element | null} focused */
+  function keepFocus(focused) {
+    if (!focused || !element.contains(focused) || !focused.closest("[hidden]")) return;
+    const next = whole.hidden ? element.closest("main") : title;
+    if (next instanceof HTMLElement) next.focus({ preventScroll: true });
   }
 
   /** @param {boolean} member */
@@ -184,26 +207,6 @@ export function playlistView(app, id) {
     else if (you?.cannotEdit === "not_invited") message = `You see every change as it happens. Only the invited edit this playlist: ask ${names.of(state?.creator ?? "") || "the creator"} for an invitation.`;
     banner.hidden = !message;
     if (banner.textContent !== message) banner.replaceChildren(h("p", {}, message));
-  }
-
-  /** @param {boolean} deleted */
-  function drawGone(deleted) {
-    const { state, reason } = playlist;
-    const key = `${deleted} ${reason?.code} ${client.user?.id}`;
-    if (gone.dataset.key === key) return;
-    gone.dataset.key = key;
-    document.title = "Tutti";
-    const over = deleted || reason?.code === "closed";
-    const seen = !over && state !== null; // it was looked at before it was hidden
-    const signedOut = !client.user && !over;
-    gone.replaceChildren(rest(),
-      h("h2", {}, over ? `${state?.name || "This playlist"} was deleted` : seen ? `${state.name} is private now` : reason?.code === "not_found" ? "No such playlist, or a private one" : "This playlist cannot be shown"),
-      h("p", {}, over ? "Its creator has deleted it, for everybody." : seen ? "You are not among those who may see it." : reason?.code === "not_found"
-        ? `Ask whoever sent you here for an invitation.${signedOut ? " If you have one, sign in." : ""}`
-        : sentence(reason?.message ?? "It is not there any more")),
-      h("div", { class: "dialog-foot" },
-        signedOut && h("button", { type: "button", class: "button", onclick: () => signIn(client) }, "Sign in"),
-        h("a", { class: "button primary", href: "#/playlists" }, "To the playlists")));
   }
 
   const ends = [
@@ -228,12 +231,14 @@ export function playlistView(app, id) {
         else if (type === "export.failed" && body.part) toast("Not all tracks could be taken into the room.", { bad: true });
       }
     }),
-    app.on("playlists", () => { if (playlist.status === "gone" && app.playlists?.docs.has(id)) playlist.restart(); }),
+    app.on("playlists", () => { if (app.playlists?.docs.has(id)) playlist.again(); }),
   ];
   drawNow();
   return {
     element,
+    again: () => gone.look(),
     leave: () => {
+      gone.end();
       for (const end of ends) end();
       narrow.removeEventListener("change", arrange);
       chat.leave();

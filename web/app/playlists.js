@@ -1,8 +1,11 @@
 import { h, icon, keyed, rest, set, text } from "./dom.js";
 import { staff } from "./create.js";
 import { count, explain, hue, longTime } from "./format.js";
+import { reread } from "./playlists-pages.js";
 import { newPlaylist } from "./playlist-dialogs.js";
 import { signIn } from "./auth.js";
+import { explainHere } from "./playlist-words.js";
+import { toast } from "./toast.js";
 
 /** @typedef {import("../tutti/types.js").PlaylistSummary} PlaylistSummary */
 /** @typedef {import("../tutti/types.js").PlaylistPerson} PlaylistPerson */
@@ -21,6 +24,10 @@ const PAUSE_MS = 250;
 const READ = 100;
 /** How long after one's own changed their lengths are read again. */
 const REREAD_MS = 400;
+/** How often the others' are read again while they are looked at; coming back to the page does it as well. */
+const FRESH_MS = 15_000;
+/** The most of the others' that are read again at once; those beyond stay as they were read. */
+const FRESH = 100;
 
 /**
  * The playlists: one's own, live, and those that everybody may see.
@@ -34,7 +41,7 @@ export function playlistsView(app) {
 
   const search = h("input", {
     class: "input", type: "search", placeholder: "Find a playlist", "aria-label": "Find a playlist by the beginning of its name", maxlength: 100, "data-test": "playlist-filter",
-    oninput: () => { draw(); clearTimeout(timer); timer = setTimeout(find, PAUSE_MS); },
+    oninput: () => { draw(); clearTimeout(timer); timer = setTimeout(() => { timer = undefined; find(); }, PAUSE_MS); },
   });
   const begin = h("button", {
     type: "button", class: "button primary", "data-test": "new-playlist",
@@ -68,7 +75,10 @@ export function playlistsView(app) {
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   let timer;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
-  let reread;
+  let later;
+  let reading = false;
+  /** When the others' were last asked for. */
+  let at = 0;
 
   const words = () => search.value.trim();
 
@@ -79,8 +89,11 @@ export function playlistsView(app) {
   /** Reads a page of the others' playlists: the first, or the one after a cursor. @param {string} cursor */
   async function read(cursor) {
     clearTimeout(timer);
+    timer = undefined;
     prefix = words();
     const mineNow = ++asked;
+    reading = true;
+    at = Date.now();
     set(more, "aria-disabled", "true");
     try {
       const page = await client.http.playlists({ of: "all", prefix, limit: PAGE, ...(cursor && { cursor }) });
@@ -94,14 +107,39 @@ export function playlistsView(app) {
       trouble = explain(err);
     }
     loaded = true;
+    reading = false;
     set(more, "aria-disabled", null);
     draw();
   }
 
+  /** Reads again what is shown of the others', and one's own lengths. What fails is left to the next time. */
+  async function refresh() {
+    readMine();
+    if (!loaded || reading || timer !== undefined) return;
+    const mineNow = ++asked;
+    at = Date.now();
+    try {
+      const limit = Math.min(FRESH, Math.max(PAGE, found.length));
+      const page = await client.http.playlists({ of: "all", prefix, limit });
+      if (mineNow !== asked || left) return;
+      ({ all: found, next } = reread({ all: found, next }, { all: page.playlists, next: page.next ?? "" }));
+      trouble = "";
+      draw();
+    } catch {
+      // What is shown stays.
+    }
+  }
+
+  const shownNow = () => document.visibilityState === "visible";
+  /** Who comes back to the page sees what is there now. */
+  function back() {
+    if (shownNow() && Date.now() - at > 1_000) refresh();
+  }
+
   /** Reads how long one's own are, now and when they have become others. */
   function readMine() {
-    clearTimeout(reread);
-    reread = setTimeout(async () => {
+    clearTimeout(later);
+    later = setTimeout(async () => {
       if (!client.user) return;
       try {
         const { playlists } = await client.http.playlists({ of: "mine", limit: READ });
@@ -143,21 +181,28 @@ export function playlistsView(app) {
   }
 
   const ends = [
-    app.on("playlists", () => { draw(); readMine(); }),
+    app.on("playlists", () => { draw(); refresh(); }),
     client.on("user", () => { known.clear(); read(""); draw(); }),
     client.on("status", ({ state }) => { if (state === "live" && trouble) read(""); }),
     names.on(draw),
   ];
+  const every = setInterval(() => { if (shownNow()) refresh(); }, FRESH_MS);
+  document.addEventListener("visibilitychange", back);
+  addEventListener("focus", back);
   document.title = "Playlists · Tutti";
   draw();
   read("");
   readMine();
   return {
     element,
+    again: refresh,
     leave: () => {
       left = true;
+      clearInterval(every);
       clearTimeout(timer);
-      clearTimeout(reread);
+      clearTimeout(later);
+      document.removeEventListener("visibilitychange", back);
+      removeEventListener("focus", back);
       for (const end of ends) end();
     },
   };
@@ -176,14 +221,17 @@ function card(first, app) {
   const by = h("p", { class: "quiet small clip" });
   const tracks = h("span", {});
   const people = h("span", {});
+  const decline = h("button", { type: "button", class: "button slim", "data-test": "playlist-decline", onclick: () => refuse(app, first, decline) }, "Decline");
+  const answer = h("div", { class: "card-answer", hidden: true }, decline);
   const link = h("a", { class: "card", href: `#/playlist/${first.id}`, "data-test": "playlist-card", "data-playlist": first.id }, cover,
     h("div", { class: "card-text" }, name, by, h("div", { class: "card-foot" }, tracks, people)));
   return {
-    element: h("li", {}, link),
+    element: h("li", {}, link, answer),
     /** @param {Card} one */
     update(one) {
       text(name, one.name);
-      invited.hidden = !one.invited;
+      invited.hidden = answer.hidden = !one.invited;
+      set(decline, "aria-label", `Decline the invitation to ${one.name}`);
       hidden.hidden = one.visibility === "public";
       hidden.replaceChildren(icon(one.visibility === "followers" ? "people" : "lock"), one.visibility === "followers" ? "Followers" : "Private");
       const creator = app.names.of(one.creator);
@@ -193,4 +241,26 @@ function card(first, app) {
       people.replaceChildren(...(memberCount === undefined ? [] : [icon("people"), count(memberCount, "person", "people")]));
     },
   };
+}
+
+/**
+ * Takes no invitation.
+ *
+ * @param {App} app
+ * @param {Card} one
+ * @param {HTMLElement} button
+ */
+async function refuse({ client }, one, button) {
+  if (button.hasAttribute("data-pending")) return;
+  set(button, "data-pending", true);
+  const playlist = client.playlist(one.id);
+  try {
+    await playlist.command("leave");
+    toast(`You declined the invitation to ${one.name}.`);
+  } catch (err) {
+    toast(explainHere(err), { bad: true });
+  } finally {
+    client.release(playlist);
+    set(button, "data-pending", null);
+  }
 }

@@ -1,6 +1,6 @@
 import { ask, field } from "./dialog.js";
 import { h, icon, set, text } from "./dom.js";
-import { count } from "./format.js";
+import { count, isolate } from "./format.js";
 import { left } from "./chat-text.js";
 import { Refusal } from "../tutti/errors.js";
 
@@ -18,7 +18,7 @@ const times = /** @type {[number, string][]} */ ([[0, "Until I close it"], [30, 
  * @param {import("./room.js").Stage} stage
  */
 export function pollBox({ app, room, act }) {
-  const question = h("h2", { id: "poll-title", class: "poll-question", "data-test": "poll-question" });
+  const question = h("h2", { id: "poll-title", class: "poll-question", dir: "auto", "data-test": "poll-question" });
   const list = h("ul", { class: "poll-options" });
   const foot = h("p", { class: "hint" });
   const close = h("button", { type: "button", class: "button slim", "data-test": "poll-close", onclick: () => shut() }, "Close the poll");
@@ -66,7 +66,7 @@ export function pollBox({ app, room, act }) {
       const share = h("span", { class: "num hint" });
       const fill = h("span", { class: "poll-fill", "aria-hidden": "true" });
       const mark = h("span", { class: "poll-mark", "aria-hidden": "true" });
-      const button = h("button", { type: "button", class: "poll-option", "data-test": "poll-option", "data-option": i, onclick: () => answer(i) }, fill, mark, h("span", { class: "poll-label" }, label), share, n);
+      const button = h("button", { type: "button", class: "poll-option", "data-test": "poll-option", "data-option": i, onclick: () => answer(i) }, fill, mark, h("span", { class: "poll-label", dir: "auto" }, label), share, n);
       return { button, n, share, fill, mark };
     });
     list.replaceChildren(...rows.map(({ button }) => h("li", {}, button)));
@@ -102,7 +102,7 @@ export function pollBox({ app, room, act }) {
     });
     const by = app.names.of(poll.by);
     const ends = open && poll.endsAt > 0 ? poll.endsAt - now : 0;
-    text(foot, [by && `asked by ${poll.by === app.client.user?.id ? "you" : by}`, count(all, "answer"), open ? (poll.endsAt > 0 ? `closes in ${left(ends)}` : "") : "closed", may && mine >= 0 ? "you can change yours" : ""].filter(Boolean).join(" · "));
+    text(foot, [by && `asked by ${poll.by === app.client.user?.id ? "you" : isolate(by)}`, count(all, "answer"), open ? (poll.endsAt > 0 ? `closes in ${left(ends)}` : "") : "closed", may && mine >= 0 ? "you can change yours" : ""].filter(Boolean).join(" · "));
     close.hidden = !open || !(room.may("closePoll") || room.may("poll") || poll.by === app.client.user?.id);
     dismiss.hidden = open;
     if (ends > 0) again = setTimeout(draw, ends > 3_600_000 ? 60_000 : (ends % 1_000) + 20);
@@ -118,14 +118,14 @@ export function pollBox({ app, room, act }) {
  */
 export function askPoll(room) {
   if (document.querySelector("dialog[data-test=poll-dialog]")) return;
-  const question = field("Question", { name: "question", maxlength: 200, placeholder: "Louder or slower?", autocomplete: "off", "data-test": "poll-ask" });
+  const question = field("Question", { name: "question", maxlength: 200, placeholder: "Louder or slower?", autocomplete: "off", dir: "auto", "data-test": "poll-ask" });
   const options = h("div", { class: "poll-fields" });
   const add = h("button", { type: "button", class: "button slim", "data-test": "poll-add", onclick: () => { addOption().focus(); } }, icon("plus"), "Another answer");
   const seconds = h("select", { class: "input", name: "seconds", "data-test": "poll-seconds" }, ...times.map(([n, label]) => h("option", { value: n }, label)));
 
   function addOption() {
     const n = options.children.length + 1;
-    const input = h("input", { class: "input", name: n === 1 ? "options" : `option${n}`, maxlength: 100, "aria-label": `Answer ${n}`, placeholder: `Answer ${n}`, autocomplete: "off", "data-test": "poll-answer" });
+    const input = h("input", { class: "input", name: n === 1 ? "options" : `option${n}`, maxlength: 100, "aria-label": `Answer ${n}`, placeholder: `Answer ${n}`, autocomplete: "off", dir: "auto", "data-test": "poll-answer" });
     options.append(input);
     add.hidden = n >= MOST;
     return input;

@@ -21,8 +21,8 @@ const visibilities = [["public", "Everybody"], ["followers", "Followers"], ["pri
 export function editProfile(client, profile, changed) {
   if (document.querySelector("dialog[data-test=profile-dialog]")) return;
   let now = profile;
-  const name = field("Your name", { name: "nickname", maxlength: 32, value: now.nickname, autocomplete: "nickname", "data-test": "profile-nickname" }, "Nobody else may have the same. It changes everywhere at once.");
-  const bio = h("textarea", { class: "input", name: "bio", rows: 4, "aria-describedby": "hint-bio", "data-test": "profile-bio", oninput: () => drawBio() }, now.bio);
+  const name = field("Your name", { name: "nickname", dir: "auto", maxlength: 32, value: now.nickname, autocomplete: "nickname", "data-test": "profile-nickname" }, "Nobody else may have the same. It changes everywhere at once.");
+  const bio = h("textarea", { class: "input", dir: "auto", name: "bio", rows: 4, "aria-describedby": "hint-bio", "data-test": "profile-bio", oninput: () => drawBio() }, now.bio);
   const left = h("small", { class: "hint num", id: "hint-bio" });
   const face = h("span", { class: "profile-preview" });
   const picture = field("Picture", { name: "avatarUrl", type: "url", value: now.avatarUrl, placeholder: "https://…", autocomplete: "off", spellcheck: "false", "data-test": "profile-avatar", oninput: () => drawFace() }, "The address of a picture. Without one, your first letter stands for you.");
@@ -76,13 +76,14 @@ export function editProfile(client, profile, changed) {
       const wanted = { bio: bio.value.trim(), avatarUrl: picture.input.value.trim(), relations: relations.value(), heard: heard.value() };
       if (!nickname) throw new Refusal("invalid", "choose a name that others will see", { field: "nickname" });
       if (length(wanted.bio) > LONGEST) throw new Refusal("invalid", `a text about you has at most ${LONGEST} characters`, { field: "bio" });
+      if (wanted.avatarUrl && !/^https?:\/\/./i.test(wanted.avatarUrl)) throw new Refusal("invalid", "the address of a picture begins with https:// or http://", { field: "avatarUrl" });
       const news = Object.fromEntries(Object.entries(wanted).filter(([key, value]) => now[/** @type {keyof typeof wanted} */ (key)] !== value));
-      // The name comes last: it makes another revision of the profile.
-      if (Object.keys(news).length) await put(news);
+      // The name comes first: with one that is taken nothing is saved.
       if (nickname !== now.nickname) {
         await client.http.setNickname(nickname);
         now = { ...now, nickname };
       }
+      if (Object.keys(news).length) await put(news);
       changed();
       toast("Your profile is saved.");
     },

@@ -167,7 +167,7 @@ function playlistRow(playlist) {
   return {
     element: h("li", { class: "people-item", "data-test": "profile-playlist", "data-playlist": playlist.id },
       h("a", { class: "people-link", href: `#/playlist/${playlist.id}` }, h("span", { class: "row-art blank" }, icon("list")),
-        h("span", { class: "row-text" }, h("b", { class: "clip" }, playlist.name),
+        h("span", { class: "row-text" }, h("b", { class: "clip", dir: "auto" }, playlist.name),
           h("small", { class: "hint clip" }, [count(playlist.trackCount, "track"), duration(playlist.totalMs), marks].filter(Boolean).join(" · "))))),
     update() {},
   };
@@ -180,7 +180,7 @@ function heardRow({ track, room, roomName, at }) {
     element: h("li", { class: "people-item", "data-test": "profile-heard", "data-track": track.id },
       h("a", { class: "people-link", href: `#/room/${room}` },
         track.artworkUrl ? h("img", { class: "row-art", src: track.artworkUrl, alt: "", loading: "lazy" }) : h("span", { class: "row-art blank" }, icon("list")),
-        h("span", { class: "row-text" }, h("b", { class: "clip" }, track.title), h("small", { class: "hint clip" }, [track.artist, roomName && `in ${roomName}`].filter(Boolean).join(" · ")))), when),
+        h("span", { class: "row-text" }, h("b", { class: "clip", dir: "auto" }, track.title), h("small", { class: "hint clip" }, [track.artist, roomName && `in ${roomName}`].filter(Boolean).join(" · ")))), when),
     update() { text(when, ago(at, Date.now())); },
   };
 }

@@ -13,6 +13,8 @@ import { profileTabs } from "./profile-tabs.js";
 const MANY = 5_000;
 /** How soon a profile that could not be read is asked for again. */
 const AGAIN_MS = 5_000;
+/** How often one that is shown is read again: nothing tells how many follow. */
+const ANEW_MS = 15_000;
 
 /**
  * What a person shows of themselves.
@@ -34,10 +36,10 @@ export function profileView(app, id) {
   let again;
 
   const face = h("div", { class: "profile-face" });
-  const name = h("h1", { class: "profile-name", "data-test": "profile-name" });
+  const name = h("h1", { class: "profile-name", dir: "auto", "data-test": "profile-name" });
   const marks = h("p", { class: "quiet small", "data-test": "profile-since" });
   const back = h("span", { class: "badge", hidden: true, "data-test": "profile-follows-you" }, "Follows you");
-  const bio = h("p", { class: "profile-bio", "data-test": "profile-text" });
+  const bio = h("p", { class: "profile-bio", dir: "auto", "data-test": "profile-text" });
   const follow = followButton(app, id, (follows) => {
     if (person?.followers !== undefined) person.followers += follows ? 1 : -1;
     draw();
@@ -61,11 +63,13 @@ export function profileView(app, id) {
     try {
       const answer = await client.query("user", { user: id });
       if (mine !== asked || over) return;
+      if (person && person.followers !== answer.followers) tabs.stale("followers");
       person = answer;
       refused = null;
       if (person?.you) book.learn(id, person.you.follows);
     } catch (err) {
       if (mine !== asked || over) return;
+      if (person) return; // what was read stays; it is asked for again
       refused = { code: /** @type {any} */ (err).code, message: explain(err) };
       if (refused.code !== "not_found") again = setTimeout(read, AGAIN_MS);
     }
@@ -109,6 +113,12 @@ export function profileView(app, id) {
     });
   }
 
+  /** Reads the profile anew if it is looked at and nothing of one's own is on its way. */
+  const anew = () => { if (person && document.visibilityState === "visible" && client.status.state === "live" && !book.waits(id)) read(); };
+  const timer = setInterval(anew, ANEW_MS);
+  document.addEventListener("visibilitychange", anew);
+  addEventListener("focus", anew);
+
   read();
   draw();
   const ends = [
@@ -125,6 +135,9 @@ export function profileView(app, id) {
     leave: () => {
       over = true;
       clearTimeout(again);
+      clearInterval(timer);
+      document.removeEventListener("visibilitychange", anew);
+      removeEventListener("focus", anew);
       tabs.end();
       for (const end of ends) end();
     },

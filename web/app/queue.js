@@ -60,7 +60,7 @@ export function queueList({ app, room, act }) {
   function row(first) {
     const { id } = first.track;
     const place = h("span", { class: "place num", "aria-hidden": "true" });
-    const title = h("p", { class: "row-title clip" }, first.track.title);
+    const title = h("p", { class: "row-title clip", dir: "auto" }, first.track.title);
     const detail = h("p", { class: "hint clip" });
     let drawn = "";
     const score = h("span", { class: "num", "data-test": "score" });

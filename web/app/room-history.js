@@ -48,7 +48,7 @@ export function playHistory({ app, room }) {
     return {
       element: h("li", { class: "queue-row play-row", "data-test": "play-row", "data-track": track.id },
         track.artworkUrl ? h("img", { class: "row-art", src: track.artworkUrl, alt: "", loading: "lazy" }) : h("div", { class: "row-art blank" }, icon("list")),
-        h("div", { class: "row-text" }, h("p", { class: "row-title clip" }, track.title), detail), when),
+        h("div", { class: "row-text" }, h("p", { class: "row-title clip", dir: "auto" }, track.title), detail), when),
       update() {
         const name = by && (by === app.client.user?.id ? "you" : app.names.of(by));
         if (drawn !== name) detail.replaceChildren(track.artist, ...(name ? [track.artist ? " · from " : "from ", personLink(by, name)] : []));

@@ -50,7 +50,7 @@ export function queueOptions(room) {
 
   ask({
     title: "How the queue works", test: "queue-options",
-    lead: "In turn, the best track of everybody who suggested some is played before anybody's second.",
+    lead: "By votes, the track with the most comes next; of equal ones, the one that was suggested first. In turn, the best track of everybody who suggested some is played before anybody's second.",
     fields: [order.field, loop.field, h("div", { class: "row" }, perUser.field, perTrack.field)],
     submit: "Save",
     run: async () => {

@@ -1,5 +1,6 @@
 import { avatar } from "./face.js";
 import { h, icon, set, text } from "./dom.js";
+import { isolate } from "./format.js";
 import { left } from "./chat-text.js";
 
 /** How long the outcome is shown. */
@@ -47,7 +48,7 @@ export function readyBox({ app, room, act }) {
     element.hidden = !check || (!running && now - check.endedAt > SHOWN_MS);
     if (!check || element.hidden) return;
     set(element, "data-running", running);
-    const by = check.by === app.client.user?.id ? "You ask" : `${app.names.of(check.by) || "Somebody"} asks`;
+    const by = check.by === app.client.user?.id ? "You ask" : `${isolate(app.names.of(check.by) || "Somebody")} asks`;
     const everybody = check.ready >= check.of;
     text(word, running ? `${by} who is ready: ${check.ready} of ${check.of}` : everybody ? "Everybody is ready." : `${check.ready} of ${check.of} are ready.`);
     fill.style.setProperty("--done", String(check.of ? Math.min(1, check.ready / check.of) : 0));

@@ -3,7 +3,7 @@ import { chatPanel } from "./chat.js";
 import { ask } from "./dialog.js";
 import { h, icon, rest, set, text } from "./dom.js";
 import { copy, personLink } from "./face.js";
-import { sentence } from "./format.js";
+import { isolate, sentence, tracksNotTaken } from "./format.js";
 import { nowPlaying } from "./now.js";
 import { people } from "./people.js";
 import { askPoll, pollBox } from "./poll.js";
@@ -53,14 +53,14 @@ export function roomView(app, id) {
   /** @type {Stage} */
   const stage = { app, room, act, draw };
 
-  const title = h("h1", { class: "room-name", "data-test": "room-name" });
+  const title = h("h1", { class: "room-name", dir: "auto", tabindex: "-1", "data-test": "room-name" });
   const badges = h("div", { class: "badges" });
   const host = h("span", { class: "quiet small host" });
   const join = h("button", { type: "button", class: "button primary", "data-test": "join", onclick: enter }, "Join");
   const leave = h("button", { type: "button", class: "button slim", "data-test": "leave", onclick: goAway }, icon("door"), "Leave");
   const share = h("button", { type: "button", class: "button slim", "data-test": "share", onclick: () => copy(location.href, "The room's address is copied.") }, icon("link"), "Share");
   const poll = h("button", { type: "button", class: "button slim", hidden: true, "data-test": "poll-open", onclick: () => askPoll(room) }, icon("poll"), "Poll");
-  const ready = h("button", { type: "button", class: "button slim", hidden: true, "data-test": "ready-open", onclick: () => act("readyCheck", {}) }, icon("check"), "Ready?");
+  const ready = h("button", { type: "button", class: "button slim", hidden: true, "data-test": "ready-open", onclick: () => { if (!ready.hasAttribute("aria-disabled")) act("readyCheck", {}); } }, icon("check"), "Ready?");
   const banner = h("div", { class: "banner", role: "status", hidden: true, "data-test": "banner" });
   const now = nowPlaying(stage);
   const queue = queueList(stage);
@@ -74,9 +74,9 @@ export function roomView(app, id) {
   const body = h("div", { class: "room-grid" },
     h("div", { class: "room-main" }, now.element, checked.element, polled.element, queue.element, history.element),
     h("div", { class: "room-side" }, suggest.element, roster.element), chat.element);
-  // On a narrow screen the columns lie under each other: what is suggested comes before what
-  // waits, in the page as well, for who walks through it by keyboard.
-  const narrow = matchMedia("(max-width: 900px)");
+  // Where there is no column for it, what is suggested comes before what waits, in the page as
+  // well, for who walks through it by keyboard.
+  const narrow = matchMedia("(max-width: 1359px)");
   const arrange = () => (narrow.matches ? queue.element.before(suggest.element) : roster.element.before(suggest.element));
   arrange();
   narrow.addEventListener("change", arrange);
@@ -89,6 +89,9 @@ export function roomView(app, id) {
   const gone = h("div", { class: "empty tall", hidden: true, "data-test": "gone" });
   const element = h("div", { class: "room", "data-test": "room" }, loading, gone, whole);
 
+  /** Take away what was said of a question that is answered by now. */
+  let askedPoll = () => {};
+  let askedReady = () => {};
   let banned = false;
   let entering = false;
   /** Joins; who is no more than a guest signs in before. */
@@ -164,13 +167,20 @@ export function roomView(app, id) {
     text(join, entering ? "Joining…" : "Join");
     set(join, "aria-disabled", entering ? "true" : null);
     set(join, "data-pending", entering);
+    const joining = document.activeElement === join;
     join.hidden = member || closed || (you !== null && !you.may.includes("join"));
+    if (joining && join.hidden) title.focus({ preventScroll: true });
     set(element, "data-phase", state.phase);
     drawBanner(closed, member);
     body.classList.toggle("closed", closed);
     set(queue.element, "data-closed", closed);
     poll.hidden = closed || !room.may("poll");
     ready.hidden = closed || !room.may("readyCheck");
+    const checking = state.readyCheck?.endedAt === 0;
+    set(ready, "aria-disabled", checking ? "true" : null);
+    set(ready, "title", checking ? "It is being asked right now" : null);
+    if (!checking) askedReady();
+    if (!state.poll || state.poll.closedAt > 0) askedPoll();
     for (const part of [now, queue, suggest, roster, polled, checked, history]) part.draw();
   }
 
@@ -216,6 +226,12 @@ export function roomView(app, id) {
         h("a", { class: "button primary", href: "#/" }, "To the lobby")));
   }
 
+  /** @param {string} track */
+  function titleOf(track) {
+    const { state } = room;
+    return state?.queue[track]?.track.title ?? (state?.current?.id === track ? state.current.title : undefined);
+  }
+
   function locate() {
     navigator.geolocation.getCurrentPosition(
       ({ coords }) => act("position", { lat: coords.latitude, lng: coords.longitude }),
@@ -231,17 +247,22 @@ export function roomView(app, id) {
     app.voice.on("state", draw),
     room.on("events", ({ events }) => {
       for (const event of events) {
-        tellEvent(app, event);
+        tellEvent(app, event, titleOf);
         if (event.by === client.user?.id) continue;
-        const asks = `${names.of(event.by) || "Somebody"} asks`;
-        if (event.type === "poll.opened") unseen(polled.element, `${asks}: ${event.body.question}`);
-        else if (event.type === "ready.asked") unseen(checked.element, `${asks} who is ready.`);
+        const asks = `${isolate(names.of(event.by) || "Somebody")} asks`;
+        if (event.type === "poll.opened") {
+          askedPoll();
+          askedPoll = unseen(polled.element, `${asks}: ${isolate(event.body.question)}`, () => room.state?.poll?.closedAt === 0);
+        } else if (event.type === "ready.asked") {
+          askedReady();
+          askedReady = unseen(checked.element, `${asks} who is ready.`, () => room.state?.readyCheck?.endedAt === 0);
+        }
       }
     }),
     room.on("sealed", (events) => {
       for (const event of events) {
         if (event.type === "user.banned" && event.body?.user === client.user?.id) banned = true;
-        tellEvent(app, event);
+        tellEvent(app, event, titleOf);
       }
     }),
     app.on("invitations", () => { if (room.status === "gone" && app.invitations && [...app.invitations.docs.values()].some((i) => i.room === id)) room.restart(); }),
@@ -251,6 +272,8 @@ export function roomView(app, id) {
     element,
     leave: () => {
       for (const end of ends) end();
+      askedPoll();
+      askedReady();
       narrow.removeEventListener("change", arrange);
       roster.end();
       now.end();
@@ -271,13 +294,20 @@ export function roomView(app, id) {
  *
  * @param {HTMLElement} element
  * @param {string} message
+ * @param {() => boolean} still whether it is worth telling
+ * @returns {() => void} takes it away
  */
-function unseen(element, message) {
-  requestAnimationFrame(() => {
+function unseen(element, message, still) {
+  let close = () => {};
+  const frame = requestAnimationFrame(() => {
     const { top, bottom, height } = element.getBoundingClientRect();
-    if (height === 0 || (bottom <= innerHeight && top >= 0)) return;
-    toast(message, { action: { label: "Look", run: () => element.scrollIntoView({ block: "center" }) } });
+    if (!still() || height === 0 || (bottom <= innerHeight && top >= 0)) return;
+    close = toast(message, { action: { label: "Look", run: () => element.scrollIntoView({ block: "center" }) } });
   });
+  return () => {
+    cancelAnimationFrame(frame);
+    close();
+  };
 }
 
 /**
@@ -285,19 +315,18 @@ function unseen(element, message) {
  *
  * @param {App} app
  * @param {import("../tutti/types.js").RoomEvent} event
+ * @param {(track: string) => string | undefined} titleOf
  */
-function tellEvent(app, { type, body }) {
+function tellEvent(app, { type, body }, titleOf) {
   const me = app.client.user?.id;
-  if (!me || body?.user !== me) {
-    if (type === "tracks.refused") toast("Some of the tracks were not taken.", { bad: true });
-    return;
-  }
+  if (!me || body?.user !== me) return;
   if (type === "member.left" && body.reason === "kicked") toast("You were taken out of the room.", { bad: true });
   else if (type === "member.left" && body.reason === "banned") toast("You were banned from the room.", { bad: true });
   else if (type === "member.left" && body.reason === "moved") toast("You went to another room, so you left this one.");
   else if (type === "control.granted") toast("You can play, pause and seek now.");
   else if (type === "control.revoked") toast("You do not control the music any more.");
   else if (type === "history.exported") tellExport(app, body);
+  else if (type === "tracks.refused") toast(tracksNotTaken(body.tracks ?? [], titleOf), { bad: true });
   else if (type === "role.changed") toast(`You are a ${body.role} now.`);
 }
 

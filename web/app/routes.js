@@ -1,4 +1,5 @@
 import { lobbyView } from "./lobby.js";
+import { lostView } from "./lost.js";
 import { peopleView } from "./people-search.js";
 import { playlistView } from "./playlist.js";
 import { playlistsView } from "./playlists.js";
@@ -23,6 +24,9 @@ export const routes = [
   { name: "people", place: "people", view: peopleView },
   { name: "user", id: /^user_[0-9A-Z]{26}$/, place: "people", view: profileView },
 ];
+
+/** What is shown at any other address. @type {Route} */
+export const lost = { name: "lost", place: "", view: lostView };
 
 /**
  * @param {string} hash the address's, for example "#/room/room_01…"

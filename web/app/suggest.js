@@ -1,5 +1,5 @@
 import { h, icon, set, text } from "./dom.js";
-import { Finder, isReference } from "./finder.js";
+import { Finder, isReference, offered } from "./finder.js";
 import { duration } from "./format.js";
 import { toast } from "./toast.js";
 
@@ -14,7 +14,7 @@ const PAUSE_MS = 150;
 export function suggestBox({ app, room, act }) {
   const box = trackBox({
     app, title: "Suggest a track", verb: "suggest", none: "Everything here is queued already.",
-    has: (id) => Object.hasOwn(room.state?.queue ?? {}, id) || id === room.state?.current?.id,
+    where: (id) => (id === room.state?.current?.id ? "playing now" : Object.hasOwn(room.state?.queue ?? {}, id) ? "in the queue" : ""),
     take: async (ref, name) => {
       const done = await act("suggest", { tracks: [ref] });
       if (done) toast(`${name} is suggested, with your vote.`);
@@ -41,13 +41,12 @@ export function suggestBox({ app, room, act }) {
  * @param {string} options.title
  * @param {string} options.verb what happens to a track, for example "suggest"
  * @param {string} options.none what is said when every track is there already
- * @param {(id: string) => boolean} options.has whether a track is there already
+ * @param {(id: string) => string} options.where where a track is already, for example "in the queue"; "" for nowhere
  * @param {(ref: string, title: string) => Promise<boolean>} options.take
  */
-export function trackBox({ app, title, verb, none, has, take }) {
+export function trackBox({ app, title, verb, none, where, take }) {
   const finder = new Finder(async (query) => {
-    const tracks = await app.client.http.tracks(query, 50);
-    return tracks.filter((t) => !has(t.id)).slice(0, SHOWN);
+    return offered(await app.client.http.tracks(query, 50), where, query, SHOWN);
   });
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   let timer;
@@ -97,14 +96,17 @@ export function trackBox({ app, title, verb, none, has, take }) {
 
   /** @param {string} message */
   function drawList(message) {
-    list.replaceChildren(...finder.found.map((track, i) => h("li", {
-      role: "option", id: `suggestion-${i}`, "aria-selected": String(i === finder.chosen), "data-test": "suggestion", "data-track": track.id,
-      onpointerdown: (/** @type {Event} */ event) => event.preventDefault(),
-      onclick: () => suggest(track.id, track.title),
-    },
-    track.artworkUrl ? h("img", { src: track.artworkUrl, alt: "" }) : h("span", { class: "blank" }, icon("list")),
-    h("span", { class: "row-text" }, h("b", { class: "clip" }, track.title), h("small", { class: "hint clip" }, track.artist)),
-    h("span", { class: "hint num" }, duration(track.durationMs)))));
+    list.replaceChildren(...finder.found.map((track, i) => {
+      const there = where(track.id);
+      return h("li", {
+        role: "option", id: `suggestion-${i}`, "aria-selected": String(i === finder.chosen), "aria-disabled": there ? "true" : null, "data-test": "suggestion", "data-track": track.id,
+        onpointerdown: (/** @type {Event} */ event) => event.preventDefault(),
+        onclick: () => choose(track),
+      },
+      track.artworkUrl ? h("img", { src: track.artworkUrl, alt: "" }) : h("span", { class: "blank" }, icon("list")),
+      h("span", { class: "row-text" }, h("b", { class: "clip" }, track.title), h("small", { class: "hint clip" }, track.artist)),
+      there ? h("span", { class: "badge", "data-test": "suggestion-there" }, there) : h("span", { class: "hint num" }, duration(track.durationMs)));
+    }));
     if (message) list.append(h("li", { class: "note hint", role: "presentation" }, message));
     show(true);
   }
@@ -151,8 +153,16 @@ export function trackBox({ app, title, verb, none, has, take }) {
       if (!current || words() !== value) return;
       track = finder.found[finder.chosen];
     }
-    if (track) suggest(track.id, track.title);
+    if (track) choose(track);
     else drawFound(value);
+  }
+
+  /** @param {import("../tutti/types.js").Track} track */
+  function choose({ id, title: name }) {
+    const there = where(id);
+    if (!there) return void suggest(id, name);
+    drawFound(words());
+    toast(there === "playing now" ? `${name} is playing now.` : `${name} is ${there} already.`);
   }
 
   /**

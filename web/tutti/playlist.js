@@ -59,6 +59,26 @@ export class Playlist extends Aggregate {
   }
 
   /**
+   * Asks anew for a playlist that is gone; it stays gone until it is shown again. A further
+   * refusal tells its status once more.
+   */
+  again() {
+    if (this.status !== "gone" || this.asking) return;
+    this.forget();
+    this.ask();
+  }
+
+  /**
+   * @override
+   * @param {import("./types.js").ServerFrame} frame
+   */
+  receive(frame) {
+    const before = this.reason;
+    super.receive(frame);
+    if (before && this.status === "gone" && this.reason !== before) this.emit("status", "gone");
+  }
+
+  /**
    * Opens a room with the playlist's tracks.
    *
    * @param {object} [options] those of a new room, see subjects.ExportPlaylist

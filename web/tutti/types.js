@@ -110,7 +110,8 @@
  * @property {number} memberCount
  *
  * @typedef {{creator: boolean, member: boolean, invited: boolean, may: string[],
- *   cannotEdit: string}} PlaylistYou cannotEdit is the code an edit would be refused with, or ""
+ *   cannotEdit: string, invitedUsers: string[]}} PlaylistYou cannotEdit is the code an edit would be
+ *   refused with, or ""; invitedUsers are the invited, sorted, for the creator and nobody else
  *
  * @typedef {{id: string, name: string, nameKey: string, creator: string, createdAt: number,
  *   visibility: string, onlyInvitedEdit: boolean, trackCount: number, totalMs: number,

@@ -57,7 +57,7 @@ func TestASenderIsToldOfWhatIsRefusedForGood(t *testing.T) {
 	startHost(t, b, aggregatetest.Tally{Name: "tally", Limit: 5}, "one", aggregate.Options{
 		AskOnly: func(verb string) bool { return verb == "ring" },
 	})
-	me := subjects.Origin{Service: "other", ID: "boss"}
+	me := subjects.Origin{Service: subjects.ServiceRoom, ID: "boss"}
 	send := func(verb, raw, cmd string, o *subjects.Origin) {
 		t.Helper()
 		to := subjects.Command{Service: "tally", ID: "a", Verb: verb, Principal: "user_1"}
@@ -72,7 +72,7 @@ func TestASenderIsToldOfWhatIsRefusedForGood(t *testing.T) {
 	send("add", `{"n":-1}`, newCommand(), &me)
 	send("ring", `{"at":1}`, newCommand(), &me)
 	send("add", `{"n":4}`, full, &me) // once more
-	send("add", `{"n":4}`, newCommand(), &subjects.Origin{Service: "oth.er", ID: "boss"})
+	send("add", `{"n":4}`, newCommand(), &subjects.Origin{Service: "other", ID: "boss"})
 	send("add", `{"n":1}`, newCommand(), &me)
 	waitFor(t, func() bool {
 		s, err := b.StreamState(t.Context(), subjects.StreamCommands)
@@ -113,7 +113,7 @@ func TestWordOfARefusalIsTaken(t *testing.T) {
 		return subjects.Refuse(subjects.CodeForbidden, "x%s", why)
 	}}
 	startHost(t, b, m, "one", aggregate.Options{})
-	me := subjects.Origin{Service: "other", ID: "boss"}
+	me := subjects.Origin{Service: subjects.ServiceRoom, ID: "boss"}
 	old := subjects.NewID(subjects.PrefixCommand, time.Now().Add(-2*subjects.CommandHorizon))
 	to := subjects.Command{Service: "tally", ID: "a", Verb: "add", Principal: "user_1"}
 	if err := b.Send(t.Context(), to, subjects.Envelope{ID: old, Body: fmt.Appendf(nil, `{"n":1}`), Refused: &me}); err != nil {
