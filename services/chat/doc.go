@@ -34,7 +34,9 @@
 // document's version names the last commit in it, and what is not after that is passed over.
 // So replicas may archive the same chat at once, and a process may die anywhere.
 // When the epoch rises or the fold is corrected the history of a chat is written anew from
-// its first commit.
+// its first commit. Before a page of it is shown, it is brought up to the state that the page
+// is shown by, or the page is refused with unavailable: what was deleted, or what the log has
+// lost, is not shown by a history that is behind.
 //
 // # Rules that are easy to miss
 //

@@ -35,7 +35,8 @@
 // the fields that a playlist has which never was. In a private one every member is the
 // creator or invited: withdrawing an invitation takes the user out, and so does narrowing who
 // sees the playlist, from whoever is in it uninvited. The creator is always in it, and ends it
-// by deleting it.
+// by deleting it. Who is invited and not in it gives the invitation back by leaving, and may come
+// in as everybody may, or be invited again; the creator is told.
 //
 // # Followers
 //

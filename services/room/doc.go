@@ -72,7 +72,8 @@
 // change back, all of it, or is refused with conflict: nothing that others did since is undone
 // with it. A suggestion whose track others have voted for, or that has come on, stays; so does a
 // removal if the track is queued again. A removed track's votes are kept aside meanwhile, so it
-// returns with them. Of several changes any one can be named; by itself undo means the last that
+// returns with them. What is left of a shuffle that is taken back gets its old order on the seqs
+// that it has, so that a track which comes back later finds its own free. Of several changes any one can be named; by itself undo means the last that
 // the sender may take back, and does not pass over it if it has become impossible.
 //
 // # History

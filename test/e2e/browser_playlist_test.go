@@ -158,6 +158,8 @@ func TestTwoEditorsDragTheSameTrack(t *testing.T) {
 	must(t, witness.get("/v1/playlists/"+id, &now))
 	same(t, "the server's list", now.State.TrackIDs(), want)
 
+	told.pose("playlist")
+
 	// With the keyboard: the last to the top.
 	b.run("focus", chromedp.Focus(chromedp.CSS(handle(want[3]))))
 	b.run("take it, and up three", chromedp.KeyEvent(" "+strings.Repeat(kb.ArrowUp, 3)+" "))

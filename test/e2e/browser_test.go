@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -16,8 +17,20 @@ import (
 // apart is how far two devices' sounds may be from each other, in milliseconds.
 const apart = 100
 
-// screenshot, if set, is the file that gets a picture of the room at its best.
-const screenshot = "TUTTI_TEST_SCREENSHOT"
+// screenshots, if set, is the directory that gets pictures of the app at its best.
+const screenshots = "TUTTI_TEST_SCREENSHOTS"
+
+// pose takes a picture, where one is wanted.
+func (w *page) pose(name string) {
+	w.t.Helper()
+	dir := os.Getenv(screenshots)
+	if dir == "" {
+		return
+	}
+	w.run("scroll up", chromedp.Evaluate[chromedp.Void](`scrollTo(0, 0), document.activeElement?.blur()`))
+	w.wait("nothing lies over the page", `!document.querySelector(".toast")`)
+	w.picture(filepath.Join(dir, name+".png"))
+}
 
 // signUp makes an account with the page's own form.
 func (w *page) signUp(nickname string) {
@@ -163,11 +176,9 @@ func TestTwoBrowsersInARoom(t *testing.T) {
 	equal(t, "bob is offered play", ask[bool](b, `Boolean(document.querySelector('[data-test="play"]')?.checkVisibility())`), false)
 	a.press(at("play"))
 	t.Logf("in step within %.0f ms", inStep(t, a, b))
-	if file := os.Getenv(screenshot); file != "" {
-		a.run("scroll up", chromedp.Evaluate[chromedp.Void](`scrollTo(0, 0), document.activeElement?.blur()`))
-		a.wait("nothing lies over the room", `!document.querySelector(".toast")`)
-		a.picture(file)
-	}
+	b.write("this one again, later?")
+	a.reads("this one again, later?")
+	a.pose("room")
 
 	// The server is killed, stays away for a while, and comes back.
 	before := a.state()

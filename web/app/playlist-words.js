@@ -56,6 +56,6 @@ export function doingsWith({ visibility, options: { onlyInvitedEdit } }, invited
 /** What visibilities are called. @type {[value: string, text: string, hint: string][]} */
 export const visibilities = [
   ["public", "Everyone", "Everybody finds it and may join."],
-  ["followers", "Followers", "Who follows you finds it and may join."],
+  ["followers", "Followers", "Who follows you finds it on your page, and may join."],
   ["private", "The invited", "Only who you invite can see it."],
 ];

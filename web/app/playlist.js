@@ -83,7 +83,7 @@ export function playlistView(app, id) {
   const main = h("div", { class: "room-main" }, tracks.element);
   const side = h("div", { class: "room-side" }, add.element, roster.element);
   // On a narrow screen the columns lie under each other: who adds sees what they add.
-  const narrow = matchMedia("(max-width: 900px)");
+  const narrow = matchMedia("(max-width: 1359px)");
   const arrange = () => (narrow.matches ? main.prepend(add.element) : side.prepend(add.element));
   arrange();
   narrow.addEventListener("change", arrange);

@@ -170,6 +170,7 @@ export function trackBox({ app, title, verb, none, where, take }) {
    * @param {string} name
    */
   async function suggest(ref, name) {
+    clearTimeout(timer); // a search that was about to begin would open the list again
     input.value = "";
     finder.forget();
     show(false);

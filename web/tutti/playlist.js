@@ -1,12 +1,8 @@
 import { Aggregate } from "./aggregate.js";
-import { Refusal } from "./errors.js";
 
 /** @typedef {import("./types.js").PlaylistState} PlaylistState */
 /** @typedef {import("./types.js").PlaylistTrack} PlaylistTrack */
 /** @typedef {import("./types.js").PlaylistYou} PlaylistYou */
-
-/** How long after an accepted export the room's id is waited for. */
-const TOLD_MS = 10_000;
 
 /**
  * The tracks in their order: by order key, then by id, as subjects.Playlist.Ordered gives it.
@@ -85,40 +81,6 @@ export class Playlist extends Aggregate {
    * @returns {Promise<string>} the room's id; the room is there a moment later
    */
   async export(options = {}) {
-    const told = this.#exported();
-    try {
-      await this.command("export", options);
-    } catch (err) {
-      told.end();
-      throw err;
-    }
-    return told.room();
-  }
-
-  /**
-   * Listens for the sealed event that tells the room's id: it may come before the answer to
-   * the command, or after.
-   */
-  #exported() {
-    /** @type {(room: string) => void} */
-    let tell = () => {};
-    const heard = /** @type {Promise<string>} */ (new Promise((resolve) => { tell = resolve; }));
-    const end = this.on("sealed", (events) => {
-      for (const { type, body } of events) if (type === "playlist.exported") tell(body.room);
-    });
-    return {
-      end,
-      room: async () => {
-        /** @type {ReturnType<typeof setTimeout> | undefined} */
-        let timer;
-        const late = new Promise((resolve) => { timer = setTimeout(resolve, TOLD_MS); });
-        const room = await Promise.race([heard, late]);
-        clearTimeout(timer);
-        end();
-        if (room) return String(room);
-        // What is sealed is not told again after a break.
-        throw new Refusal("unavailable", "The room is being opened, but its address did not come. Look in the lobby.");
-      },
-    };
+    return (await this.command("export", options)).room;
   }
 }
