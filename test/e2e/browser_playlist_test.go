@@ -51,7 +51,7 @@ func (w *page) hold(track string) spot {
 		chromedp.MouseEvent(chromedp.MouseMoved, from.X, from.Y),
 		chromedp.MouseEvent(chromedp.MousePressed, from.X, from.Y, chromedp.ButtonLeft, chromedp.ClickCount(1)),
 		chromedp.MouseEvent(chromedp.MouseMoved, from.X, from.Y+8, chromedp.ButtonLeft))
-	w.wait("the track is in the hand", fmt.Sprintf(`document.querySelector('[data-track="%s"]').dataset.held === "pointer"`, track))
+	w.wait("the track is in the hand", fmt.Sprintf("document.querySelector('[data-track=%q]').dataset.held === 'pointer'", track))
 	return from
 }
 

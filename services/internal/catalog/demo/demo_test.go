@@ -50,6 +50,9 @@ func TestPiecesAreDescribed(t *testing.T) {
 
 // TestPiecesSound renders every piece and listens to it, as far as a test can.
 func TestPiecesSound(t *testing.T) {
+	if testing.Short() {
+		t.Skip("renders every piece and looks at each sample")
+	}
 	hashes := map[string]string{}
 	for _, s := range songs() {
 		t.Run(s.name, func(t *testing.T) {
