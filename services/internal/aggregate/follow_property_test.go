@@ -69,7 +69,8 @@ func TestASinkSeesEveryCommitOnceInOrder(t *testing.T) {
 		sum.Resets += s.Resets
 		sum.Losses += s.Losses
 	})
-	if sum.Commits == 0 || sum.Gaps == 0 || sum.Resets == 0 || sum.Losses == 0 {
+	// The few histories of -short need not hold everything.
+	if sum.Commits == 0 || !testing.Short() && (sum.Gaps == 0 || sum.Resets == 0 || sum.Losses == 0) {
 		t.Errorf("the histories had %+v: they prove little", sum)
 	}
 }

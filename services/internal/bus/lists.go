@@ -104,14 +104,16 @@ func (b *Bus) watchOnce(ctx context.Context, lost <-chan struct{}, table string,
 		return fmt.Errorf("bus: watch: %w", classify(err))
 	}
 	defer it.Stop()
-	stop := context.AfterFunc(inner, it.Stop)
-	defer stop()
+	// A Stop while the iterator puts itself right after a loss stops what it had before, and
+	// Next goes on with what it has then; so the wait is ended as well.
+	waiting, enough := context.WithCancel(inner)
+	defer enough()
 	broken := make(chan struct{})
 	go func() {
 		defer close(broken)
 		select {
 		case <-lost:
-			it.Stop()
+			enough()
 		case <-inner.Done():
 		}
 	}()
@@ -122,9 +124,9 @@ func (b *Bus) watchOnce(ctx context.Context, lost <-chan struct{}, table string,
 		ready()
 	}
 	for {
-		m, err := it.Next()
+		m, err := it.Next(jetstream.NextContext(waiting))
 		if err != nil {
-			if errors.Is(err, jetstream.ErrMsgIteratorClosed) {
+			if waiting.Err() != nil {
 				return nil
 			}
 			return classify(err)
