@@ -26,9 +26,23 @@ type Admin struct {
 	journal aggregate.Journal
 }
 
-// DialAdmin connects to the NATS server of a running system.
-func DialAdmin(ctx context.Context, url, credentials string) (*Admin, error) {
-	b, err := bus.Dial(ctx, bus.Config{URL: url, CredentialsFile: credentials, Name: "tutti-admin"}, slog.New(slog.DiscardHandler))
+// DialAdmin connects to the NATS server of a running system: the one that the settings
+// name, or the embedded one where they have it listen.
+func DialAdmin(ctx context.Context, cfg Config) (*Admin, error) {
+	cfg, err := cfg.withPasswords()
+	if err != nil {
+		return nil, err
+	}
+	if cfg.NATS.URL == "" {
+		cfg.NATS.URL = "nats://" + cfg.NATS.Listen
+	}
+	bc := cfg.bus()
+	bc.Name = "tutti-admin"
+	bc.Shards = 0 // the deployment knows
+	if err := bc.Validate(); err != nil {
+		return nil, err
+	}
+	b, err := bus.Dial(ctx, bc, slog.New(slog.DiscardHandler))
 	if err != nil {
 		return nil, err
 	}

@@ -37,8 +37,17 @@ func Check(ctx context.Context, cfg Config) []Finding {
 		}
 		return out
 	}
+	cfg, err := cfg.withPasswords()
+	if err != nil {
+		return []Finding{{"settings", false, err.Error()}}
+	}
 	out := []Finding{{"settings", true, "valid; roles " + strings.Join(cfg.Roles, ", ")}}
-	out = append(out, checkData(cfg.Data))
+	if cfg.NATS.URL == "" || cfg.Store.Kind == StoreSQLite && cfg.needsStore() {
+		out = append(out, checkData(cfg.Data))
+	}
+	if cfg.Store.Kind == StoreRethinkDB && cfg.needsStore() {
+		out = append(out, checkStore(ctx, cfg))
+	}
 	if cfg.NATS.URL != "" {
 		out = append(out, checkRemote(ctx, cfg))
 	} else if cfg.NATS.Listen != "" {
@@ -112,6 +121,10 @@ func Hint(err error) string {
 		return "The address is in use: is tutti running already? Choose another with --http, --nats or --metrics (port 0 takes any)."
 	case errors.Is(err, bus.ErrMapping):
 		return "The NATS server needs Tutti's subject mapping in its configuration."
+	case errors.Is(err, bus.ErrShards):
+		return "The number of shards is fixed for a deployment: set nats.shards to the number named above."
+	case errors.Is(err, bus.ErrStreams):
+		return "Run tutti migrate, as a user who may make streams."
 	case errors.Is(err, bus.ErrPartitions):
 		return "The number of partitions is fixed for a deployment: set nats.partitions to the number named above."
 	case errors.Is(err, os.ErrPermission):

@@ -32,9 +32,19 @@ func Roles() []string {
 	return []string{RoleAuth, RoleProfile, RoleRoom, RolePlaylist, RoleChat, RoleEdge}
 }
 
+// The kinds of store.
+const (
+	StoreSQLite    = "sqlite"    // embedded, for one process
+	StoreRethinkDB = "rethinkdb" // a server or cluster that many processes share
+)
+
 // ErrEmbeddedStore is returned by Validate for a process that is to run a part of the
 // roles on the embedded store, which only one process can open.
 var ErrEmbeddedStore = errors.New("the embedded store belongs to one process")
+
+// ErrEmbeddedNATS is returned by Validate for a process that is to run a part of the roles
+// on the embedded NATS server, on which the others could not log in.
+var ErrEmbeddedNATS = errors.New("the embedded NATS server belongs to one process")
 
 // Config is the configuration of a process. Start from Defaults.
 type Config struct {
@@ -46,9 +56,15 @@ type Config struct {
 	// StopWithin bounds how long stopping may take before what is still under way is cut
 	// off. Default 20 s.
 	StopWithin time.Duration `koanf:"stop_within"`
+	// AutoMigrate makes what is missing at start, and brings up to date what an older
+	// release made: streams, tables, the schema. Default true. False only looks, and
+	// refuses to start unless all is in place: for processes that may not do more, beside
+	// a "tutti migrate" that did.
+	AutoMigrate bool `koanf:"auto_migrate"`
 
 	Log     LogConfig      `koanf:"log"`
 	NATS    NATSConfig     `koanf:"nats"`
+	Store   StoreConfig    `koanf:"store"`
 	Edge    edge.Config    `koanf:"edge"`
 	Auth    AuthConfig     `koanf:"auth"`
 	Catalog catalog.Config `koanf:"catalog"`
@@ -87,11 +103,40 @@ type LogConfig struct {
 type NATSConfig struct {
 	URL         string `koanf:"url"`
 	Credentials string `koanf:"credentials"`
-	Listen      string `koanf:"listen"`
-	Partitions  int    `koanf:"partitions"`
-	Replicas    int    `koanf:"replicas"`
-	SyncAlways  bool   `koanf:"sync_always"`
-	MaxStore    int64  `koanf:"max_store"`
+	User        string `koanf:"user"`
+	Password    string `koanf:"password"`
+	// PasswordFile holds the password, alone; a line end after it does not count.
+	PasswordFile string `koanf:"password_file"`
+	CA           string `koanf:"ca"`
+	Cert         string `koanf:"cert"`
+	Key          string `koanf:"key"`
+	Listen       string `koanf:"listen"`
+	Partitions   int    `koanf:"partitions"`
+	Shards       int    `koanf:"shards"`
+	Replicas     int    `koanf:"replicas"`
+	SyncAlways   bool   `koanf:"sync_always"`
+	MaxStore     int64  `koanf:"max_store"`
+}
+
+// StoreConfig says where documents are kept.
+type StoreConfig struct {
+	// Kind is sqlite, embedded under Data, or rethinkdb. Default sqlite.
+	Kind string `koanf:"kind"`
+	// Addresses "HOST:PORT" of the RethinkDB servers. Default 127.0.0.1:28015.
+	Addresses []string `koanf:"addresses"`
+	// Database that holds the tables. Default tutti.
+	Database string `koanf:"database"`
+	// User and Password log in to RethinkDB; PasswordFile holds the password, alone.
+	User         string `koanf:"user"`
+	Password     string `koanf:"password"`
+	PasswordFile string `koanf:"password_file"`
+	// CA is a PEM file of who signs the servers' certificates; it turns TLS on.
+	CA string `koanf:"ca"`
+	// Shards and Replicas of each table, when it is made. Default 1 and 1.
+	Shards   int `koanf:"shards"`
+	Replicas int `koanf:"replicas"`
+	// MaxOpen is the number of connections of this process. Default 20.
+	MaxOpen int `koanf:"max_open"`
 }
 
 // AuthConfig tunes accounts; see auth.Config for each.
@@ -109,12 +154,19 @@ func Defaults() Config {
 		Data:       "data",
 		Roles:      Roles(),
 		StopWithin: 20 * time.Second,
-		Log:        LogConfig{Level: "info", Format: "text"},
-		NATS:       NATSConfig{Listen: "127.0.0.1:4222", Partitions: b.Partitions, Replicas: b.Replicas},
-		Edge:       edge.Defaults(),
-		Auth:       AuthConfig{AccessLife: a.AccessLife, RefreshLife: a.RefreshLife, MaxSessions: a.MaxSessions, Cost: a.Cost},
-		Catalog:    catalog.DefaultConfig(),
-		Telemetry:  TelemetryConfig{Sample: 1},
+
+		AutoMigrate: true,
+
+		Log:  LogConfig{Level: "info", Format: "text"},
+		NATS: NATSConfig{Listen: "127.0.0.1:4222", Partitions: b.Partitions, Shards: b.Shards, Replicas: b.Replicas},
+		Store: StoreConfig{
+			Kind: StoreSQLite, Addresses: []string{"127.0.0.1:28015"}, Database: "tutti", User: "admin",
+			Shards: 1, Replicas: 1, MaxOpen: 20,
+		},
+		Edge:      edge.Defaults(),
+		Auth:      AuthConfig{AccessLife: a.AccessLife, RefreshLife: a.RefreshLife, MaxSessions: a.MaxSessions, Cost: a.Cost},
+		Catalog:   catalog.DefaultConfig(),
+		Telemetry: TelemetryConfig{Sample: 1},
 	}
 }
 
@@ -129,10 +181,10 @@ func (c Config) Validate() error {
 			errs = append(errs, fmt.Errorf("roles: there is no role %q; the roles are %s", r, strings.Join(Roles(), ", ")))
 		}
 	}
-	if slices.ContainsFunc(Roles(), func(r string) bool { return !c.has(r) }) && len(errs) == 0 {
-		errs = append(errs, fmt.Errorf("roles: %w: give it all roles (%s); to split them over processes a store that many can open is needed, which this release does not have yet",
-			ErrEmbeddedStore, strings.Join(Roles(), ",")))
+	if len(errs) == 0 {
+		errs = append(errs, c.apart())
 	}
+	errs = append(errs, c.Store.validate(), onePassword("nats", c.NATS.Password, c.NATS.PasswordFile))
 	if c.StopWithin <= 0 {
 		errs = append(errs, errors.New("stop_within: must be above zero"))
 	}
@@ -164,7 +216,9 @@ func (c Config) has(role string) bool { return slices.Contains(c.Roles, role) }
 func (c Config) bus() bus.Config {
 	b := bus.Config{
 		URL: c.NATS.URL, CredentialsFile: c.NATS.Credentials, Listen: c.NATS.Listen, SyncAlways: c.NATS.SyncAlways,
-		Partitions: c.NATS.Partitions, Replicas: c.NATS.Replicas, Name: "tutti", MaxStore: c.NATS.MaxStore,
+		User: c.NATS.User, Password: c.NATS.Password, CA: c.NATS.CA, Cert: c.NATS.Cert, Key: c.NATS.Key,
+		Partitions: c.NATS.Partitions, Shards: c.NATS.Shards, Replicas: c.NATS.Replicas, MaxStore: c.NATS.MaxStore,
+		Name: c.name(), Check: !c.AutoMigrate,
 	}
 	if c.NATS.URL != "" {
 		b.Listen = ""

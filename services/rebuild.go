@@ -3,14 +3,11 @@ package services
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
-	"os"
-	"time"
 
 	"github.com/tuttihq/tutti/services/chat"
-	"github.com/tuttihq/tutti/services/internal/bus"
 	"github.com/tuttihq/tutti/services/internal/projection"
+	"github.com/tuttihq/tutti/services/internal/store"
 	"github.com/tuttihq/tutti/services/playlist"
 	"github.com/tuttihq/tutti/services/room"
 )
@@ -21,36 +18,23 @@ type RebuildReport = projection.Report
 // ErrRebuildIncomplete is returned beside the report if some rooms' logs cannot be folded.
 var ErrRebuildIncomplete = projection.ErrIncomplete
 
-// Rebuild folds all documents that follow from the log anew. The system must be stopped:
-// the embedded store belongs to one process. With drop the documents are removed first,
-// otherwise those that differ are replaced. progress, which may be nil, hears how much of
-// the log is done.
+// Rebuild folds all documents that follow from the log anew. A system that keeps anything in
+// its data directory must be stopped: that belongs to one process. On servers that many share
+// the services may run meanwhile. With drop the documents are removed first, otherwise those
+// that differ are replaced. progress, which may be nil, hears how much of the log is done.
 func Rebuild(ctx context.Context, cfg Config, drop bool, progress func(done, total uint64), log *slog.Logger) (RebuildReport, error) {
-	if cfg.Data == "" {
-		return RebuildReport{}, errors.New("rebuild: name the data directory with --data")
+	if err := cfg.mustExist("rebuild"); err != nil {
+		return RebuildReport{}, err
 	}
-	if _, err := os.Stat(cfg.Data); err != nil { // or an empty one would be made, and found right
-		return RebuildReport{}, fmt.Errorf("rebuild: %w; name the system's data directory with --data", err)
-	}
-	bc := cfg.bus()
-	bc.Listen = ""
-	b, err := bus.Start(ctx, bc, logKeepers(), log)
+	s, st, err := attach(ctx, cfg, (*System).openStore, log)
 	if err != nil {
 		return RebuildReport{}, err
 	}
-	s := &System{log: log, bus: b}
-	s.onStop("bus", func(ctx context.Context) error { b.Close(ctx); return nil })
-	report, err := s.rebuild(ctx, cfg, drop, progress)
-	stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), max(cfg.StopWithin, time.Second))
-	defer cancel()
-	return report, errors.Join(err, s.Stop(stop))
+	report, err := s.rebuild(ctx, st, drop, progress)
+	return report, errors.Join(err, s.detach(ctx, cfg))
 }
 
-func (s *System) rebuild(ctx context.Context, cfg Config, drop bool, progress func(done, total uint64)) (RebuildReport, error) {
-	st, err := s.openStore(ctx, cfg)
-	if err != nil {
-		return RebuildReport{}, err
-	}
+func (s *System) rebuild(ctx context.Context, st store.Store, drop bool, progress func(done, total uint64)) (RebuildReport, error) {
 	var all RebuildReport
 	var errs []error
 	before, total := uint64(0), uint64(0) // of the logs that are done, and with the present one

@@ -7,9 +7,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"os"
-	"path/filepath"
-	"slices"
 	"sync"
 	"time"
 
@@ -20,7 +17,6 @@ import (
 	"github.com/tuttihq/tutti/services/internal/catalog"
 	"github.com/tuttihq/tutti/services/internal/projection"
 	"github.com/tuttihq/tutti/services/internal/store"
-	"github.com/tuttihq/tutti/services/internal/store/sqlite"
 	"github.com/tuttihq/tutti/services/internal/telemetry"
 	"github.com/tuttihq/tutti/services/internal/token"
 	"github.com/tuttihq/tutti/services/playlist"
@@ -76,6 +72,10 @@ func start(ctx context.Context, cfg Config, exporter telemetry.Exporter, log *sl
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
+	cfg, err := cfg.withPasswords()
+	if err != nil {
+		return nil, err
+	}
 	s := &System{log: log}
 	if err := s.startObservers(ctx, cfg, exporter); err != nil {
 		return nil, s.undo(ctx, cfg, err)
@@ -103,11 +103,14 @@ func (s *System) start(ctx context.Context, cfg Config) error {
 	s.bus, s.NATS = b, b.Address()
 	s.onStop("bus", func(ctx context.Context) error { b.Close(ctx); return nil })
 
-	opened, err := s.openStore(ctx, cfg)
-	if err != nil {
-		return err
+	var st store.Store
+	if cfg.needsStore() {
+		opened, err := s.openStore(ctx, cfg)
+		if err != nil {
+			return err
+		}
+		st = watchStore(s.observe.metrics, opened)
 	}
-	st := watchStore(s.observe.metrics, opened)
 	tracks, err := catalog.New(cfg.Catalog)
 	if err != nil {
 		return err
@@ -132,7 +135,7 @@ func (s *System) start(ctx context.Context, cfg Config) error {
 	if err := s.startEdge(ctx, cfg, st, tracks); err != nil {
 		return err
 	}
-	ready := func(ctx context.Context) error { return s.ready(ctx, st) }
+	ready := func(ctx context.Context) error { return errors.Join(s.bus.Ready(ctx), storeReady(ctx, st)) }
 	s.observe.ready.Store(&ready)
 	return nil
 }
@@ -144,32 +147,6 @@ func (s *System) onStop(what string, stop func(context.Context) error) {
 // logKeepers lists the services whose authority is a log.
 func logKeepers() []string {
 	return []string{subjects.ServiceRoom, subjects.ServicePlaylist, subjects.ServiceChat}
-}
-
-// tables lists the tables of every service.
-func tables() []store.Table {
-	return slices.Concat(room.Tables(), room.Owned(), playlist.Tables(), chat.Tables(), auth.Tables(), profile.Tables())
-}
-
-func (s *System) openStore(ctx context.Context, cfg Config) (store.Store, error) {
-	dir := cfg.Data
-	if dir == "" {
-		tmp, err := os.MkdirTemp("", "tutti-store-")
-		if err != nil {
-			return nil, fmt.Errorf("store: %w", err)
-		}
-		dir = tmp
-		s.onStop("temporary store", func(context.Context) error { return os.RemoveAll(tmp) })
-	}
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, fmt.Errorf("store: %w", err)
-	}
-	st, err := sqlite.Open(ctx, filepath.Join(dir, "documents.db"), tables())
-	if err != nil {
-		return nil, err
-	}
-	s.onStop("store", func(context.Context) error { return st.Close() })
-	return st, nil
 }
 
 func (s *System) startProfile(ctx context.Context, cfg Config, st store.Store) error {
@@ -283,7 +260,7 @@ func (s *System) startEdge(ctx context.Context, cfg Config, st store.Store, trac
 	}
 	deps := edge.Deps{
 		Lists: s.bus, Signals: s.bus, Commands: s.bus, Queries: s.bus, Tokens: tokens, Clock: s.bus.Clock(),
-		Tracks: tracks, Ready: func(ctx context.Context) error { return s.ready(ctx, st) }, Log: s.log.With("service", "edge"),
+		Tracks: tracks, Ready: s.edgeReady(cfg, st), Log: s.log.With("service", "edge"),
 		Metrics: s.observe.metrics, Tracer: s.observe.tracer,
 		Web: web.Files(),
 	}
@@ -302,10 +279,21 @@ func (s *System) startEdge(ctx context.Context, cfg Config, st store.Store, trac
 	return nil
 }
 
-// ready returns nil if NATS and the store answer.
-func (s *System) ready(ctx context.Context, st store.Store) error {
-	if err := s.bus.Ready(ctx); err != nil {
-		return err
+// edgeReady gives what must answer for an edge to serve. A store that other processes run
+// is not among it: rooms go on without it.
+func (s *System) edgeReady(cfg Config, st store.Store) func(context.Context) error {
+	return func(ctx context.Context) error {
+		if err := s.bus.Ready(ctx); err != nil || cfg.Store.Kind != StoreSQLite {
+			return err
+		}
+		return storeReady(ctx, st)
+	}
+}
+
+// storeReady returns nil if the store, if there is one, answers.
+func storeReady(ctx context.Context, st store.Store) error {
+	if st == nil {
+		return nil
 	}
 	_, err := st.Get(ctx, subjects.TableRooms, "ready")
 	if errors.Is(err, store.ErrNotFound) {

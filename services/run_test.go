@@ -102,7 +102,9 @@ func TestTheWholeSystemStartsServesStopsAndKeepsWhatItAccepted(t *testing.T) {
 		t.Fatalf("a second system on the same data: %v, hint %q", err, services.Hint(err))
 	}
 
-	admin, err := services.DialAdmin(t.Context(), s.NATS, "")
+	at := services.Defaults()
+	at.NATS.URL = s.NATS
+	admin, err := services.DialAdmin(t.Context(), at)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -161,6 +163,26 @@ func TestValidateReportsEverything(t *testing.T) {
 	cfg.Roles = []string{services.RoleRoom}
 	if err := cfg.Validate(); !errors.Is(err, services.ErrEmbeddedStore) {
 		t.Errorf("one role on the embedded store: %v", err)
+	}
+	cfg.Store.Kind = services.StoreRethinkDB
+	if err := cfg.Validate(); !errors.Is(err, services.ErrEmbeddedNATS) {
+		t.Errorf("one role on the embedded NATS server: %v", err)
+	}
+	cfg.NATS.URL, cfg.NATS.User, cfg.NATS.Password = "nats://nats.example:4222", "room", "secret"
+	if err := cfg.Validate(); err != nil {
+		t.Errorf("one role of a deployment: %v", err)
+	}
+	cfg.Store.Kind, cfg.Roles = services.StoreSQLite, []string{services.RoleEdge}
+	if err := cfg.Validate(); err != nil {
+		t.Errorf("an edge, which needs no store: %v", err)
+	}
+	cfg.NATS.PasswordFile = "also.txt"
+	cfg.Store = services.StoreConfig{Kind: services.StoreRethinkDB, Addresses: []string{"nowhere"}}
+	err = cfg.Validate()
+	for _, want := range []string{"nats: set password or password_file", "nowhere", "store.database", "store.shards", "store.replicas", "store.max_open"} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("nothing is said of %q: %v", want, err)
+		}
 	}
 	if err := services.Defaults().Validate(); err != nil {
 		t.Errorf("the defaults: %v", err)

@@ -23,7 +23,9 @@ type logged struct {
 // events alone, and by patches. All must agree.
 func (f *fleet) read(ctx context.Context, t *testing.T, id string) *logged {
 	t.Helper()
-	admin, err := DialAdmin(ctx, "nats://"+f.home.natsHost(), "")
+	cfg := Defaults()
+	cfg.NATS.URL = "nats://" + f.home.natsHost()
+	admin, err := DialAdmin(ctx, cfg)
 	if err != nil {
 		t.Fatal(err)
 	}

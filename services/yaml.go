@@ -15,6 +15,11 @@ func (c Config) YAML() ([]byte, error) {
 	if c.Catalog.YouTube.APIKey != "" {
 		c.Catalog.YouTube.APIKey = "(hidden)"
 	}
+	for _, p := range [...]*string{&c.NATS.Password, &c.Store.Password} {
+		if *p != "" {
+			*p = "(hidden)"
+		}
+	}
 	c.NATS.URL = bus.RedactURL(c.NATS.URL)
 	k := koanf.New(".")
 	if err := k.Load(structs.Provider(c, "koanf"), nil); err != nil {

@@ -3,7 +3,6 @@ package subjects
 import (
 	"errors"
 	"fmt"
-	"hash/fnv"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -37,7 +36,7 @@ const (
 	StreamDLQ       = "DLQ"
 )
 
-// StreamEvents names the stream that holds a service's commits.
+// StreamEvents names the stream that holds a service's commits where that is one; see Log.
 func StreamEvents(service string) string { return "EVENTS_" + strings.ToUpper(service) }
 
 // System is the principal of the platform itself: timers, reactions, operators. The
@@ -165,9 +164,11 @@ func Mapping(d Door, partitions int) (source, destination string) {
 // Partition gives the partition of an aggregate's id, in [0, partitions): the 32-bit
 // FNV-1a hash that nats-server uses for partition() in subject mappings.
 func Partition(id string, partitions int) int {
-	h := fnv.New32a()
-	_, _ = h.Write([]byte(id))
-	return int(h.Sum32() % uint32(partitions))
+	h := uint32(2166136261)
+	for i := range len(id) {
+		h = (h ^ uint32(id[i])) * 16777619
+	}
+	return int(h % uint32(partitions))
 }
 
 // PartitionWildcard matches every routed command of one partition.
@@ -190,19 +191,15 @@ func Timer(service, id string, unixSecond int64) string {
 // VerbWake is the verb of the command that a timer delivers: look at the clock.
 const VerbWake = "wake"
 
-// Events is where a service's commits are stored, one subject an aggregate.
+// Events is where a service's commits are stored, one subject an aggregate, where one stream
+// holds them all; see Log.
 func Events(service, id string) string { return Root + ".evt." + service + "." + id }
 
-// EventsWildcard matches every commit of a service.
+// EventsWildcard matches every commit of a service, where one stream holds them all; see Log.
 func EventsWildcard(service string) string { return Root + ".evt." + service + ".*" }
 
 // Feed is where a commit appears live, after it was stored.
 func Feed(service, id string) string { return Root + ".feed." + service + "." + id }
-
-// FeedMapping gives source and destination of the republishing of a service's commits.
-func FeedMapping(service string) (source, destination string) {
-	return EventsWildcard(service), Root + ".feed." + service + ".{{wildcard(1)}}"
-}
 
 // Snapshot is where an aggregate's last snapshot is kept.
 func Snapshot(service, id string) string { return Root + ".snap." + service + "." + id }
@@ -253,16 +250,6 @@ func Query(service, endpoint string) string { return Root + ".qry." + service + 
 
 // Live is where goes what is worthless a second later: leases, typing, positions.
 func Live(service, id, kind string) string { return Root + ".live." + service + "." + id + "." + kind }
-
-// ParseEvents reads the service and id from what Events, Feed or Snapshot spells.
-func ParseEvents(subject string) (service, id string, err error) {
-	rest, ok := strings.CutPrefix(subject, Root+".")
-	t := strings.Split(rest, ".")
-	if !ok || len(t) != 3 || (t[0] != "evt" && t[0] != "feed" && t[0] != "snap") || !Token(t[1]) || !Token(t[2]) {
-		return "", "", fmt.Errorf("%w: %q", ErrBadSubject, clip(subject))
-	}
-	return t[1], t[2], nil
-}
 
 // ParseState reads the table and id from what State spells.
 func ParseState(subject string) (table, id string, err error) {

@@ -22,11 +22,16 @@ const envPrefix = "TUTTI_"
 
 // flagKeys says which setting a flag overrides.
 var flagKeys = map[string]string{
-	"data":       "data",
-	"http":       "edge.listen",
-	"nats":       "nats.listen",
-	"nats-url":   "nats.url",
+	"data":      "data",
+	"http":      "edge.listen",
+	"nats":      "nats.listen",
+	"nats-url":  "nats.url",
+	"nats-user": "nats.user",
+
+	"credentials": "nats.credentials",
+
 	"roles":      "roles",
+	"store":      "store.kind",
 	"log-level":  "log.level",
 	"log-format": "log.format",
 	"fsync":      "nats.sync_always",
@@ -41,6 +46,7 @@ func configFlags(c *cobra.Command) {
 	f.String("http", d.Edge.Listen, "serve HTTP on `HOST:PORT`; port 0 takes any")
 	f.String("nats", d.NATS.Listen, "let NATS tools connect on `HOST:PORT`; port 0 takes any, empty listens nowhere")
 	f.String("nats-url", "", "use the NATS servers at this `URL` instead of the embedded one")
+	f.String("store", d.Store.Kind, "keep documents in this `KIND` of store: sqlite or rethinkdb")
 	f.String("metrics", d.Metrics.Listen, "answer /metrics, /healthz and /readyz on `HOST:PORT`, for the operator alone; port 0 takes any, empty listens nowhere")
 	f.Bool("fsync", false, "write every event to the disk before it is acknowledged, at many times the cost")
 	logFlags(c)

@@ -6,7 +6,6 @@ import (
 	"os"
 	"time"
 
-	"github.com/schollz/progressbar/v3"
 	"github.com/spf13/cobra"
 
 	"github.com/tuttihq/tutti/services"
@@ -19,7 +18,9 @@ func rebuildCommand() *cobra.Command {
 		Short: "Make all documents anew from the log",
 		Long: `Fold the log anew and put every document right that follows from it: lists and searches of
 rooms and playlists, what was played, and the history of chats. The log is the authority and is
-only read; accounts and profiles do not follow from it and stay as they are. Stop the system that uses the data directory first.`,
+only read; accounts and profiles do not follow from it and stay as they are.
+
+A system that keeps its data in --data must be stopped. One on servers of its own may run.`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			cfg, err := loadConfig(c, os.Environ)
@@ -30,15 +31,10 @@ only read; accounts and profiles do not follow from it and stay as they are. Sto
 			if err != nil {
 				return err
 			}
-			bar := progressbar.NewOptions64(1, progressbar.OptionSetWriter(c.ErrOrStderr()),
-				progressbar.OptionSetDescription("folding the log"), progressbar.OptionShowCount(), progressbar.OptionShowIts(),
-				progressbar.OptionThrottle(100*time.Millisecond), progressbar.OptionClearOnFinish())
+			bar := newProgress(c.ErrOrStderr())
 			begin := time.Now()
-			r, err := services.Rebuild(c.Context(), cfg, drop, func(done, total uint64) {
-				bar.ChangeMax64(int64(total))
-				_ = bar.Set64(int64(done)) // a bar that cannot be drawn is no reason to stop
-			}, log)
-			_ = bar.Finish()
+			r, err := services.Rebuild(c.Context(), cfg, drop, func(done, total uint64) { bar.tell("folding the log", done, total) }, log)
+			bar.end()
 			if err != nil && !errors.Is(err, services.ErrRebuildIncomplete) {
 				return err
 			}
@@ -52,8 +48,7 @@ only read; accounts and profiles do not follow from it and stay as they are. Sto
 			return errors.Join(err, perr)
 		},
 	}
-	c.Flags().String("data", services.Defaults().Data, "the `DIR` to rebuild")
+	toolFlags(c)
 	c.Flags().BoolVar(&drop, "drop", false, "remove the documents first; mends those that were changed by hand")
-	logFlags(c)
 	return c
 }

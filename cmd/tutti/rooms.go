@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"os"
 	"text/tabwriter"
 	"time"
 
@@ -22,23 +23,25 @@ func roomsCommand() *cobra.Command {
 		Long: `Look into the rooms of a running system, through its NATS server, with an operator's rights:
 "show" and "tail" see private rooms too.`,
 	}
-	c.PersistentFlags().String("nats-url", "nats://"+services.Defaults().NATS.Listen, "the NATS `URL` of the running system")
-	c.PersistentFlags().String("credentials", "", "a NATS credentials `FILE`")
+	adminFlags(c)
 	c.AddCommand(roomsListCommand(), roomsShowCommand(), roomsTailCommand())
 	return c
 }
 
+// adminFlags adds the flags with which loadConfig finds a running system.
+func adminFlags(c *cobra.Command) {
+	c.PersistentFlags().String("nats-url", "", "the NATS `URL` of the running system (default nats://"+services.Defaults().NATS.Listen+")")
+	c.PersistentFlags().String("nats-user", "", "log in to NATS as this `USER`; the password comes from TUTTI_NATS__PASSWORD or a file")
+	c.PersistentFlags().String("credentials", "", "a NATS credentials `FILE`")
+}
+
 // withAdmin connects, runs f and closes the connection.
 func withAdmin(c *cobra.Command, f func(ctx context.Context, a *services.Admin) error) error {
-	url, err := c.Flags().GetString("nats-url")
+	cfg, err := loadConfig(c, os.Environ)
 	if err != nil {
 		return err
 	}
-	credentials, err := c.Flags().GetString("credentials")
-	if err != nil {
-		return err
-	}
-	a, err := services.DialAdmin(c.Context(), url, credentials)
+	a, err := services.DialAdmin(c.Context(), cfg)
 	if err != nil {
 		return fmt.Errorf("%w: is tutti running? Say where with --nats-url", err)
 	}

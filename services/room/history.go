@@ -140,11 +140,7 @@ func Rebuild(ctx context.Context, b *bus.Bus, st store.Store, opt projection.Reb
 }
 
 func rebuildPast(ctx context.Context, b *bus.Bus, st store.Store) (written uint64, err error) {
-	err = b.Read(ctx, subjects.StreamEvents(subjects.ServiceRoom), subjects.EventsWildcard(subjects.ServiceRoom), 1, func(e bus.Entry) error {
-		_, id, err := subjects.ParseEvents(e.Subject)
-		if err != nil {
-			return nil //nolint:nilerr // the documents' rebuild has reported it
-		}
+	err = aggregate.ReadAll(ctx, b, subjects.ServiceRoom, func(id string, e aggregate.Entry) error {
 		c, err := subjects.DecodeCommit(e.Data)
 		if err != nil {
 			return nil //nolint:nilerr // no commit, and no part of the log

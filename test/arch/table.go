@@ -44,7 +44,7 @@ func Table() Rules {
 				Name:   "programs",
 				Of:     "cmd/*/...",
 				Allow:  []string{"subjects"},
-				Behind: []string{"services"},
+				Behind: []string{"services", "services/cluster"},
 				Free:   true,
 				Reason: "a program parses its flags and calls services.Run; what a service does inside is not its business",
 			},

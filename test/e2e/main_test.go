@@ -38,6 +38,7 @@ func run(m *testing.M) int {
 		return 1
 	}
 	code := m.Run()
+	stopRethinkDB()
 	if err := goleak.Find(); err != nil && code == 0 {
 		fmt.Fprintln(os.Stderr, err)
 		return 1

@@ -67,7 +67,7 @@ func prepare(t *testing.T, settings ...string) *program {
 	// Cheap passwords, no limit on what one address may ask for, and a log that fits on a
 	// screen.
 	usual := []string{"AUTH__COST=4", "EDGE__LIMITS__EXEMPT=127.0.0.1", "EDGE__ACCESS_LOG=false"}
-	p.env = environment(append(usual, settings...))
+	p.env = environment(append(append(usual, storeSettings(t, p.data)...), settings...))
 	t.Cleanup(func() {
 		p.kill()
 		transport.CloseIdleConnections()

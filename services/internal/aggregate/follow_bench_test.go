@@ -114,12 +114,12 @@ func BenchmarkFollowCheck(b *testing.B) {
 	}
 	for _, full := range []bool{true, false} {
 		b.Run(map[bool]string{true: "full", false: "changed"}[full], func(b *testing.B) {
-			since, err := r.w.Check(0)
+			since, err := r.w.Check(nil)
 			if err != nil {
 				b.Fatal(err)
 			}
 			if full {
-				since = 0
+				since = nil
 			}
 			for range b.N {
 				if _, err := r.w.Check(since); err != nil {

@@ -13,7 +13,7 @@ import (
 func (w *Follower[S, E]) watch() {
 	t := time.NewTicker(w.opt.CheckEvery)
 	defer t.Stop()
-	var since uint64 // what the stream holds up to here was looked at
+	var since Marks // what the log holds up to here was looked at
 	for n := 1; ; n++ {
 		lost := false
 		select {
@@ -25,7 +25,7 @@ func (w *Follower[S, E]) watch() {
 		}
 		from := since
 		if lost || n%w.opt.FullEvery == 0 {
-			from = 0
+			from = nil
 		}
 		upTo, err := w.check(from, lost)
 		switch {
@@ -34,10 +34,10 @@ func (w *Follower[S, E]) watch() {
 		case err != nil:
 			w.stats.failed.Add(1)
 			w.opt.Log.Warn("heads not compared", "service", w.fold.Service(), "err", err)
-			since = 0
-		case upTo < since:
+			since = nil
+		case upTo.behind(since):
 			// A replica that lags, or a stream that is shorter than it was.
-			since = 0
+			since = nil
 		default:
 			since = upTo
 		}
@@ -45,8 +45,8 @@ func (w *Follower[S, E]) watch() {
 }
 
 // check compares the heads of all followed logs, or of those among them that have grown
-// beyond sequence since.
-func (w *Follower[S, E]) check(since uint64, hurry bool) (upTo uint64, err error) {
+// beyond since.
+func (w *Follower[S, E]) check(since Marks, hurry bool) (upTo Marks, err error) {
 	before := map[*Following]tip{}
 	byID := map[string][]*Following{}
 	w.mu.Lock()
@@ -67,7 +67,7 @@ func (w *Follower[S, E]) check(since uint64, hurry bool) (upTo uint64, err error
 	}
 	w.stats.checks.Add(1)
 	if len(ids) == 0 {
-		return 0, nil
+		return nil, nil
 	}
 	ctx, cancel := context.WithTimeout(w.ctx, max(w.opt.CheckEvery, 10*time.Second))
 	defer cancel()
@@ -81,9 +81,9 @@ func (w *Follower[S, E]) check(since uint64, hurry bool) (upTo uint64, err error
 		}
 	})
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
-	if since == 0 {
+	if since == nil {
 		for n, at := range before { // no head: the log is empty
 			n.compare(at, tip{}, hurry)
 		}

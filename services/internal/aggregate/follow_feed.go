@@ -17,10 +17,10 @@ type Feed interface {
 	// Open begins to hear an aggregate. What is stored after Open has returned appears on
 	// the channel or is lost; what was there before does not appear.
 	Open(id string, buffer int) (FeedChannel, error)
-	// Heads calls f with the last entry of the logs that have one above sequence since. A
-	// replica that lags may answer. upTo is a sequence up to which every one of them was
-	// looked at, 0 if that is not known. An error wraps ErrUnavailable.
-	Heads(ctx context.Context, ids []string, since uint64, f func(id string, e Entry)) (upTo uint64, err error)
+	// Heads calls f with the last entry of the logs that have one above since; nil asks for
+	// all. A replica that lags may answer. upTo is how far every one of them was looked at.
+	// An error wraps ErrUnavailable.
+	Heads(ctx context.Context, ids []string, since Marks, f func(id string, e Entry)) (upTo Marks, err error)
 	// OnReconnect calls f, which does not block, after a moment at which what all channels
 	// carry may have been lost, until remove is called.
 	OnReconnect(f func()) (remove func())
@@ -35,33 +35,68 @@ type FeedChannel interface {
 	Close()
 }
 
+// Marks say how far the logs of a service were looked at: a sequence for each of its shards,
+// 0 where that is not known. nil: nowhere.
+type Marks []uint64
+
+// of gives the mark of a shard.
+func (m Marks) of(shard int) uint64 {
+	if m == nil {
+		return 0
+	}
+	return m[shard]
+}
+
+// behind reports whether m lacks in any shard what o has.
+func (m Marks) behind(o Marks) bool {
+	for shard, seq := range o {
+		if m.of(shard) < seq {
+			return true
+		}
+	}
+	return false
+}
+
 // NewFeed gives the Feed of a service's aggregates on a bus: what their stream republishes.
-func NewFeed(b *bus.Bus, service string) Feed { return &busFeed{bus: b, service: service} }
+func NewFeed(b *bus.Bus, service string) Feed { return &busFeed{bus: b, log: b.Log(service)} }
 
 type busFeed struct {
-	bus     *bus.Bus
-	service string
+	bus *bus.Bus
+	log subjects.Log
 }
 
 func (f *busFeed) Open(id string, buffer int) (FeedChannel, error) {
-	live, err := f.bus.Listen(subjects.Feed(f.service, id), buffer)
+	live, err := f.bus.Listen(subjects.Feed(f.log.Service, id), buffer)
 	if err != nil {
 		return nil, translate(err)
 	}
 	return live, nil
 }
 
-func (f *busFeed) Heads(ctx context.Context, ids []string, since uint64, each func(string, Entry)) (uint64, error) {
-	names := make([]string, len(ids))
-	for i, id := range ids {
-		names[i] = subjects.Events(f.service, id)
+func (f *busFeed) Heads(ctx context.Context, ids []string, since Marks, each func(string, Entry)) (Marks, error) {
+	names := make([][]string, f.log.Len())
+	for _, id := range ids {
+		shard := f.log.Shard(id)
+		names[shard] = append(names[shard], f.log.Subject(id))
 	}
-	upTo, err := f.bus.LastEach(ctx, subjects.StreamEvents(f.service), names, since, func(e bus.Entry) {
-		if _, id, err := subjects.ParseEvents(e.Subject); err == nil {
-			each(id, Entry{Seq: e.Seq, Data: e.Data})
+	upTo := make(Marks, len(names))
+	for shard := range names {
+		// Where nothing is asked for, nothing new is known.
+		upTo[shard] = since.of(shard)
+		if len(names[shard]) == 0 {
+			continue
 		}
-	})
-	return upTo, translate(err)
+		var err error
+		upTo[shard], err = f.bus.LastEach(ctx, f.log.Stream(shard), names[shard], since.of(shard), func(e bus.Entry) {
+			if _, id, err := subjects.ParseEvents(e.Subject); err == nil {
+				each(id, Entry{Seq: e.Seq, Data: e.Data})
+			}
+		})
+		if err != nil {
+			return nil, translate(err)
+		}
+	}
+	return upTo, nil
 }
 
 func (f *busFeed) OnReconnect(g func()) func() { return f.bus.OnReconnect(g) }

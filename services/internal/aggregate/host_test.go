@@ -20,8 +20,14 @@ type tallyHost = aggregate.Host[*aggregatetest.TallyState, aggregatetest.TallyCo
 
 func startBus(t testing.TB) *bus.Bus {
 	t.Helper()
+	return startShards(t, 1)
+}
+
+// startShards starts a server whose logs are spread over so many streams.
+func startShards(t testing.TB, n int) *bus.Bus {
+	t.Helper()
 	cfg := bus.Defaults()
-	cfg.DataDir = t.TempDir()
+	cfg.DataDir, cfg.Shards = t.TempDir(), n
 	b, err := bus.Start(t.Context(), cfg, []string{"tally"}, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)

@@ -14,45 +14,37 @@ import (
 // jetStream is the Journal over a bus: EVENTS of the service, SNAPSHOTS and COMMANDS.
 type jetStream struct {
 	bus     *bus.Bus
-	service string
-	stream  string
+	log     subjects.Log
+	streams []string // of the log, by shard
 }
 
 // NewJournal gives the Journal of a service's aggregates on JetStream.
 func NewJournal(b *bus.Bus, service string) Journal {
-	return &jetStream{bus: b, service: service, stream: subjects.StreamEvents(service)}
+	l := b.Log(service)
+	return &jetStream{bus: b, log: l, streams: l.Streams()}
 }
+
+// stream names the one that holds id's log.
+func (j *jetStream) stream(id string) string { return j.streams[j.log.Shard(id)] }
 
 func (j *jetStream) Append(ctx context.Context, id string, data []byte, after uint64) (uint64, error) {
 	if len(data) > j.bus.MaxPayload()-4096 { // room for headers
 		return 0, ErrTooLarge
 	}
-	seq, err := j.bus.Append(ctx, subjects.Events(j.service, id), data, after)
+	seq, err := j.bus.Append(ctx, j.log.Subject(id), data, after)
 	return seq, translate(err)
 }
 
 func (j *jetStream) Head(ctx context.Context, id string) (Entry, error) {
-	e, err := j.bus.Head(ctx, j.stream, subjects.Events(j.service, id))
+	e, err := j.bus.Head(ctx, j.stream(id), j.log.Subject(id))
 	if errors.Is(err, bus.ErrNoMessage) {
 		return Entry{}, nil
 	}
 	return Entry{Seq: e.Seq, Data: e.Data}, translate(err)
 }
 
-func (j *jetStream) Read(ctx context.Context, id string, from uint64, f func(Entry) error) error {
-	var own error
-	err := j.bus.Read(ctx, j.stream, subjects.Events(j.service, id), from, func(e bus.Entry) error {
-		own = f(Entry{Seq: e.Seq, Data: e.Data})
-		return own
-	})
-	if own != nil {
-		return own
-	}
-	return translate(err)
-}
-
 func (j *jetStream) LoadSnapshot(ctx context.Context, id string) ([]byte, error) {
-	e, err := j.bus.Last(ctx, subjects.StreamSnapshots, subjects.Snapshot(j.service, id))
+	e, err := j.bus.Last(ctx, subjects.StreamSnapshots, subjects.Snapshot(j.log.Service, id))
 	if errors.Is(err, bus.ErrNoMessage) {
 		return nil, nil
 	}
@@ -63,7 +55,7 @@ func (j *jetStream) SaveSnapshot(ctx context.Context, id string, data []byte) er
 	if len(data) > j.bus.MaxPayload()-4096 {
 		return ErrTooLarge
 	}
-	return translate(j.bus.Put(ctx, subjects.Snapshot(j.service, id), data))
+	return translate(j.bus.Put(ctx, subjects.Snapshot(j.log.Service, id), data))
 }
 
 func (j *jetStream) Schedule(ctx context.Context, id string, at time.Time) error {
@@ -72,7 +64,7 @@ func (j *jetStream) Schedule(ctx context.Context, id string, at time.Time) error
 		second++
 	}
 	target, err := subjects.Command{
-		Service: j.service, ID: id, Verb: subjects.VerbWake, Principal: subjects.System,
+		Service: j.log.Service, ID: id, Verb: subjects.VerbWake, Principal: subjects.System,
 	}.Routed(subjects.DoorQueue, j.bus.Partitions())
 	if err != nil {
 		return err
@@ -83,7 +75,7 @@ func (j *jetStream) Schedule(ctx context.Context, id string, at time.Time) error
 	if err != nil {
 		return err
 	}
-	return translate(j.bus.Schedule(ctx, subjects.Timer(j.service, id, second), target, time.Unix(second, 0), data))
+	return translate(j.bus.Schedule(ctx, subjects.Timer(j.log.Service, id, second), target, time.Unix(second, 0), data))
 }
 
 func translate(err error) error {

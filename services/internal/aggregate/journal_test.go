@@ -16,7 +16,13 @@ func TestMemoryIsAJournal(t *testing.T) {
 }
 
 func TestJetStreamIsAJournal(t *testing.T) {
-	aggregatetest.RunJournal(t, func(t *testing.T) aggregate.Journal { return aggregate.NewJournal(startBus(t), "tally") })
+	for _, shards := range []int{1, 4} {
+		t.Run(fmt.Sprint(shards), func(t *testing.T) {
+			aggregatetest.RunJournal(t, func(t *testing.T) aggregate.Journal {
+				return aggregate.NewJournal(startShards(t, shards), "tally")
+			})
+		})
+	}
 }
 
 func TestAScheduleArrivesAtTheAggregatesQueueAtMostASecondEarly(t *testing.T) {

@@ -25,7 +25,7 @@ type Send struct {
 type Cause struct {
 	// ID is the aggregate's.
 	ID string
-	// Seq orders the events of all aggregates of the service.
+	// Seq orders the events of all aggregates of one shard of the service's log.
 	Seq        uint64
 	Epoch, Rev uint64
 	Event      *subjects.Event
@@ -40,15 +40,15 @@ type Reaction struct {
 	Service, Name string
 	// React gives the commands that follow from an event. It is called at least once for
 	// each event; an error is tried again for as long as it takes. The ids of the commands
-	// are derived from the event, so they take effect once. Events come in the log's
-	// order, but for what a process had fetched and not handled when it ended: that comes
+	// are derived from the event, so they take effect once. It is called for the shards of
+	// the log side by side. The events of one come in its order, but for what a process had fetched and not handled when it ended: that comes
 	// again at once if it was stopped, and after reactionAckWait if it was killed, when
 	// newer ones may have gone ahead.
 	React func(ctx context.Context, c Cause) ([]Send, error)
 }
 
 const (
-	// reactionInFlight is how many commits are fetched ahead.
+	// reactionInFlight is how many commits of a shard are fetched ahead.
 	reactionInFlight = 64
 	// reactionAckWait is how long the fetched commits of a killed process are held back.
 	reactionAckWait  = 10 * time.Second
@@ -61,20 +61,22 @@ const (
 func StartReaction(b *bus.Bus, r Reaction, log *slog.Logger) (stop func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	var wg sync.WaitGroup
-	wg.Go(func() {
-		for ctx.Err() == nil {
-			if err := r.run(ctx, b); err != nil && ctx.Err() == nil {
-				log.Warn("reaction interrupted", "service", r.Service, "reaction", r.Name, "err", err)
-				pause(ctx, time.Second)
+	for _, stream := range b.Log(r.Service).Streams() {
+		wg.Go(func() {
+			for ctx.Err() == nil {
+				if err := r.run(ctx, b, stream); err != nil && ctx.Err() == nil {
+					log.Warn("reaction interrupted", "stream", stream, "reaction", r.Name, "err", err)
+					pause(ctx, time.Second)
+				}
 			}
-		}
-	})
+		})
+	}
 	return func() { cancel(); wg.Wait() }
 }
 
-func (r Reaction) run(ctx context.Context, b *bus.Bus) error {
+func (r Reaction) run(ctx context.Context, b *bus.Bus, stream string) error {
 	sub, err := b.Consume(ctx, bus.ConsumerSpec{
-		Stream: subjects.StreamEvents(r.Service), Name: r.Name, InFlight: reactionInFlight, AckWait: reactionAckWait,
+		Stream: stream, Name: r.Name, InFlight: reactionInFlight, AckWait: reactionAckWait,
 	})
 	if err != nil {
 		return err

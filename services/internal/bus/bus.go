@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/url"
 	"strings"
 	"sync"
@@ -26,6 +27,7 @@ type Bus struct {
 	clock *Clock
 	log   *slog.Logger
 	watch *watch
+	link  *link
 
 	mu          sync.Mutex
 	onReconnect map[int]func()
@@ -34,12 +36,12 @@ type Bus struct {
 }
 
 // Start starts the embedded server or connects to the remote one, and creates or updates
-// the streams of the named services. On an error nothing is left running.
+// the streams of the named services, or finds them in place (Config.Check). On an error nothing is left running.
 func Start(ctx context.Context, cfg Config, services []string, log *slog.Logger) (*Bus, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	b := &Bus{cfg: cfg, log: log, onReconnect: map[int]func(){}, closed: make(chan struct{})}
+	b := &Bus{cfg: cfg, log: log, onReconnect: map[int]func(){}, closed: make(chan struct{}), link: newLink(answerWait)}
 	b.watch = newWatch(cfg.Metrics)
 	if cfg.URL == "" {
 		srv, err := startEmbedded(cfg)
@@ -48,11 +50,16 @@ func Start(ctx context.Context, cfg Config, services []string, log *slog.Logger)
 		}
 		b.srv = srv
 	}
-	if err := b.connect(); err != nil {
+	if err := b.settle(ctx, b.connect); err != nil {
 		b.Close(ctx)
 		return nil, err
 	}
-	if err := b.prepare(ctx, services); err != nil {
+	if err := b.settle(ctx, func() error { return b.prepare(ctx, services) }); err != nil {
+		b.Close(ctx)
+		return nil, err
+	}
+	b.clock = newClock(b)
+	if err := b.clock.measure(ctx); err != nil {
 		b.Close(ctx)
 		return nil, err
 	}
@@ -60,19 +67,54 @@ func Start(ctx context.Context, cfg Config, services []string, log *slog.Logger)
 	return b, nil
 }
 
+// settle tries step until a remote server does not lack it for the moment: the parts of a
+// deployment start in any order, and a cluster has no leader at first. It gives up after
+// settleWait.
+func (b *Bus) settle(ctx context.Context, step func() error) error {
+	deadline := time.Now().Add(settleWait)
+	for {
+		err := step()
+		if err == nil || b.srv != nil || !passing(err) || ctx.Err() != nil || time.Now().After(deadline) {
+			return err
+		}
+		b.log.Warn("waiting for NATS", "err", err)
+		t := time.NewTimer(settlePause)
+		select {
+		case <-ctx.Done():
+		case <-t.C:
+		}
+		t.Stop()
+	}
+}
+
+// passing reports whether err may be gone in a moment.
+func passing(err error) bool {
+	var refused *net.OpError
+	return errors.Is(err, ErrUnavailable) || errors.Is(err, nats.ErrNoServers) || errors.As(err, &refused) ||
+		errors.Is(err, jetstream.ErrJetStreamNotEnabled)
+}
+
 // Dial connects to a running NATS server and nothing more: it makes no streams and does
-// not measure the clock (Clock gives nil). For tools that look.
+// not measure the clock (Clock gives nil). With Config.Shards 0 it asks the server for their
+// number. For tools that look.
 func Dial(ctx context.Context, cfg Config, log *slog.Logger) (*Bus, error) {
-	b := &Bus{cfg: cfg, log: log, onReconnect: map[int]func(){}, closed: make(chan struct{})}
+	b := &Bus{cfg: cfg, log: log, onReconnect: map[int]func(){}, closed: make(chan struct{}), link: newLink(answerWait)}
 	b.watch = newWatch(cfg.Metrics)
 	if err := b.connect(); err != nil {
 		b.Close(ctx)
 		return nil, err
 	}
+	if b.cfg.Shards == 0 {
+		var err error
+		if b.cfg.Shards, err = b.findShards(ctx); err != nil {
+			b.Close(ctx)
+			return nil, err
+		}
+	}
 	return b, nil
 }
 
-func (b *Bus) connect() error {
+func (b *Bus) options() []nats.Option {
 	opts := []nats.Option{
 		nats.Name(b.cfg.Name),
 		nats.MaxReconnects(-1),
@@ -80,13 +122,15 @@ func (b *Bus) connect() error {
 		nats.ReconnectJitter(100*time.Millisecond, 500*time.Millisecond),
 		nats.ReconnectBufSize(-1), // what cannot be sent now fails now; callers retry
 		nats.Timeout(connectWait),
-		nats.PingInterval(10 * time.Second),
+		nats.PingInterval(pingEvery), // a server that is frozen is left after three
 		nats.MaxPingsOutstanding(2),
 		nats.ReconnectHandler(func(*nats.Conn) {
 			b.log.Info("nats reconnected")
+			b.link.restore()
 			b.reconnected()
 		}),
 		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) {
+			b.link.sever()
 			if err != nil {
 				b.log.Warn("nats disconnected", "err", err)
 			}
@@ -99,15 +143,29 @@ func (b *Bus) connect() error {
 			}
 			b.log.Warn("nats error", "subject", subject, "err", err)
 		}),
-		nats.ClosedHandler(func(*nats.Conn) { close(b.closed) }),
+		nats.ClosedHandler(func(*nats.Conn) { b.link.sever(); close(b.closed) }),
 	}
-	servers := b.cfg.URL
 	if b.srv != nil {
-		opts = append(opts, nats.InProcessServer(b.srv.srv))
-	} else if b.cfg.CredentialsFile != "" {
+		return append(opts, nats.InProcessServer(b.srv.srv))
+	}
+	if b.cfg.CredentialsFile != "" {
 		opts = append(opts, nats.UserCredentials(b.cfg.CredentialsFile))
 	}
-	nc, err := nats.Connect(servers, opts...)
+	if b.cfg.User != "" {
+		opts = append(opts, nats.UserInfo(b.cfg.User, b.cfg.Password), nats.CustomInboxPrefix("_INBOX_"+b.cfg.User))
+	}
+	if b.cfg.CA != "" {
+		opts = append(opts, nats.RootCAs(b.cfg.CA))
+	}
+	if b.cfg.Cert != "" {
+		opts = append(opts, nats.ClientCert(b.cfg.Cert, b.cfg.Key))
+	}
+	return opts
+}
+
+func (b *Bus) connect() error {
+	servers := b.cfg.URL
+	nc, err := nats.Connect(servers, b.options()...)
 	if err != nil {
 		return fmt.Errorf("bus: connect to NATS at %q: %w", RedactURL(servers), err)
 	}
@@ -123,13 +181,16 @@ func (b *Bus) prepare(ctx context.Context, services []string) error {
 	if err := b.checkMapping(ctx); err != nil {
 		return err
 	}
-	for _, s := range streams(services, b.cfg.Replicas) {
-		if err := b.ensure(ctx, s); err != nil {
+	put := b.ensure
+	if b.cfg.Check {
+		put = b.verify
+	}
+	for _, s := range streams(services, b.cfg.Shards, b.cfg.Replicas) {
+		if err := put(ctx, s); err != nil {
 			return err
 		}
 	}
-	b.clock = newClock(b)
-	return b.clock.measure(ctx)
+	return nil
 }
 
 // checkMapping sends a probe through each door's mapping and expects it back under the

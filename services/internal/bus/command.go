@@ -16,6 +16,10 @@ import (
 )
 
 const (
+	// An attempt is given up after askFirst, the next after twice as long, up to askAttempt:
+	// an owner that died with a command in its hands is noticed soon, and one that is only
+	// slow is not asked to hurry for ever.
+	askFirst    = time.Second
 	askAttempt  = 3 * time.Second
 	askPauseMin = 10 * time.Millisecond
 	askPauseMax = 400 * time.Millisecond
@@ -57,8 +61,12 @@ func (b *Bus) ask(ctx context.Context, to subjects.Command, env subjects.Envelop
 	}
 	var last error
 	again := false
+	wait := askFirst
 	for pause := askPauseMin; ; pause = min(pause*2, askPauseMax) {
-		a, err := b.askOnce(ctx, subject, data, again)
+		a, err := b.askOnce(ctx, subject, data, again, wait)
+		if errors.Is(err, context.DeadlineExceeded) {
+			wait = min(2*wait, askAttempt)
+		}
 		// Nobody has it if nobody was there to take it, or if it was not let in.
 		again = again || !errors.Is(err, nats.ErrNoResponders) && subjects.CodeOf(a.Err()) != subjects.CodeBusy
 		switch {
@@ -82,8 +90,8 @@ func (b *Bus) ask(ctx context.Context, to subjects.Command, env subjects.Envelop
 	}
 }
 
-func (b *Bus) askOnce(ctx context.Context, subject string, data []byte, again bool) (subjects.Answer, error) {
-	ctx, cancel := context.WithTimeout(ctx, askAttempt)
+func (b *Bus) askOnce(ctx context.Context, subject string, data []byte, again bool, wait time.Duration) (subjects.Answer, error) {
+	ctx, cancel := b.bounded(ctx, wait)
 	defer cancel()
 	m := nats.NewMsg(subject)
 	m.Data = data
@@ -121,7 +129,7 @@ func (b *Bus) Send(ctx context.Context, to subjects.Command, env subjects.Envelo
 	if err != nil {
 		return fmt.Errorf("bus: send: %w", err)
 	}
-	ctx, cancel := context.WithTimeout(ctx, appendWait)
+	ctx, cancel := b.bounded(ctx, appendWait)
 	defer cancel()
 	m := &nats.Msg{Subject: subject, Data: data}
 	if telemetry.Traced(ctx) {
@@ -141,7 +149,7 @@ func (b *Bus) Send(ctx context.Context, to subjects.Command, env subjects.Envelo
 // DeadLetter keeps what could not be decoded, with the reason and where it was found; of a
 // large message it keeps the beginning.
 func (b *Bus) DeadLetter(ctx context.Context, service, subject, reason string, data []byte) error {
-	ctx, cancel := context.WithTimeout(ctx, appendWait)
+	ctx, cancel := b.bounded(ctx, appendWait)
 	defer cancel()
 	m := nats.NewMsg(subjects.DLQ(service))
 	m.Header.Set(subjects.HeaderSubject, subject)

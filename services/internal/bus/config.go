@@ -16,6 +16,16 @@ type Config struct {
 	URL string
 	// CredentialsFile is a NATS .creds file for a remote server; empty for none.
 	CredentialsFile string
+	// User and Password log in to a remote server. Answers come to inboxes under "_INBOX_"
+	// and the user's name, so that permissions can keep one user from another's answers.
+	User, Password string
+	// CA, Cert and Key are PEM files for TLS with a remote server: who signs its
+	// certificate, and the certificate that this process shows. Empty for the system's
+	// authorities and for none.
+	CA, Cert, Key string
+	// Check makes Start find the streams instead of making them: ErrStreams if one is
+	// missing or kept in another way. For processes that may not make streams.
+	Check bool
 	// DataDir is where the embedded server keeps its streams. Empty keeps nothing: a
 	// temporary directory is used and removed on Close.
 	DataDir string
@@ -30,6 +40,9 @@ type Config struct {
 	// Partitions is the number of partitions of each service's aggregates. It is fixed
 	// for a deployment: Start refuses another number than the streams were made with.
 	Partitions int
+	// Shards is the number of streams that hold the commits of each service. It is fixed for
+	// a deployment, like Partitions: ErrShards otherwise.
+	Shards int
 	// Replicas of every stream, 1 to 5; above 1 needs a cluster.
 	Replicas int
 	// Name is shown in the server's list of connections.
@@ -49,11 +62,14 @@ const MaxPayload = 8 << 20
 const (
 	connectWait   = 10 * time.Second
 	reconnectWait = 250 * time.Millisecond
+	pingEvery     = 2 * time.Second
+	settleWait    = time.Minute
+	settlePause   = 500 * time.Millisecond
 )
 
 // Defaults gives the configuration of a laptop: embedded, 16 partitions, one replica.
 func Defaults() Config {
-	return Config{Partitions: 16, Replicas: 1, Name: "tutti"}
+	return Config{Partitions: 16, Shards: 1, Replicas: 1, Name: "tutti"}
 }
 
 // loopback reports whether nobody outside this machine can connect to the host.
@@ -73,6 +89,18 @@ func (c Config) Validate() error {
 	}
 	if c.Replicas < 1 || c.Replicas > 5 {
 		errs = append(errs, fmt.Errorf("nats: replicas is %d; it must be between 1 and 5", c.Replicas))
+	}
+	if c.Shards < 0 || c.Shards > 64 {
+		errs = append(errs, fmt.Errorf("nats: shards is %d; it must be between 1 and 64, or 0 for 1", c.Shards))
+	}
+	if (c.Cert == "") != (c.Key == "") {
+		errs = append(errs, errors.New("nats: a certificate and its key go together"))
+	}
+	if c.CredentialsFile != "" && c.User != "" {
+		errs = append(errs, errors.New("nats: log in with a credentials file or with a user and password, not both"))
+	}
+	if c.URL == "" && (c.User != "" || c.CredentialsFile != "" || c.CA != "" || c.Cert != "") {
+		errs = append(errs, errors.New("nats: user, credentials and certificates are for a remote server: name its URL"))
 	}
 	if c.URL == "" && c.Replicas > 1 {
 		errs = append(errs, errors.New("nats: the embedded server keeps one replica; set replicas to 1 or a URL of a cluster"))

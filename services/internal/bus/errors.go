@@ -24,9 +24,17 @@ var (
 	ErrStale = errors.New("bus: a newer document is there")
 	// ErrNoMessage is returned where there is nothing under a subject.
 	ErrNoMessage = errors.New("bus: no message")
+	// ErrNoStream is returned where the server says that there is no such stream.
+	ErrNoStream = errors.New("bus: no such stream")
 	// ErrPartitions is returned by Start if the deployment was made with another number
 	// of partitions.
 	ErrPartitions = errors.New("bus: the deployment has another number of partitions")
+	// ErrShards is returned by Start if the deployment was made with another number of
+	// shards.
+	ErrShards = errors.New("bus: the deployment has another number of shards")
+	// ErrStreams is returned by Start with Config.Check if the streams are not as this
+	// release keeps them.
+	ErrStreams = errors.New("bus: the streams are not as this release keeps them")
 	// ErrMapping is returned by Start if a remote server lacks the subject mapping.
 	ErrMapping = errors.New("bus: the server does not route commands to partitions")
 	// ErrConsumerLost is returned by Subscription.Next when the consumer was deleted on
@@ -41,6 +49,7 @@ const (
 	codeNoMessage                 = 10037
 	codeStoreFailed               = 10077
 	codeMaxBytes                  = 10047
+	codeNoStream                  = 10059
 )
 
 // classify turns an error of the client library into one of this package's.
@@ -55,6 +64,8 @@ func classify(err error) error {
 			return errors.Join(ErrFenced, err)
 		case codeNoMessage:
 			return errors.Join(ErrNoMessage, err)
+		case codeNoStream:
+			return errors.Join(ErrNoStream, err)
 		case codeStoreFailed, codeMaxBytes:
 			return errors.Join(ErrFull, err)
 		}

@@ -23,6 +23,10 @@ type Entry struct {
 }
 
 const (
+	// answerWait is how long an append or a look at the log's head waits for its answer. One
+	// that does not come by then never will: its leader is gone, or changed meanwhile. Who
+	// asked finds out what became of it and tries again.
+	answerWait = time.Second
 	appendWait = 5 * time.Second
 	readWait   = 5 * time.Second
 	readBatch  = 512
@@ -32,8 +36,8 @@ const (
 
 // Append stores data under subject if the last message there has the sequence after (0:
 // there is none), and returns its sequence. ErrFenced: there is another last message.
-// ErrUnavailable: whether it was stored is not known; it waits for the answer for 5 s, also
-// when ctx ends meanwhile. ErrFull, ErrTooLarge: it was not.
+// ErrUnavailable: whether it was stored is not known; it waits for the answer for a second, or
+// until the connection is lost, also when ctx ends meanwhile. ErrFull, ErrTooLarge: it was not.
 func (b *Bus) Append(ctx context.Context, subject string, data []byte, after uint64) (uint64, error) {
 	if err := ctx.Err(); err != nil {
 		return 0, fmt.Errorf("bus: append: %w", classify(err))
@@ -43,7 +47,7 @@ func (b *Bus) Append(ctx context.Context, subject string, data []byte, after uin
 	m := &nats.Msg{Subject: subject, Data: data, Header: nats.Header{
 		jetstream.ExpectedLastSubjSeqHeader: {strconv.FormatUint(after, 10)},
 	}}
-	reply, err := b.nc.RequestMsg(m, appendWait)
+	reply, err := b.nc.RequestMsgWithContext(b.link.within(), m)
 	if err != nil {
 		return 0, fmt.Errorf("bus: append: %w", classify(err))
 	}
@@ -79,7 +83,7 @@ func plainAck(data []byte) (seq uint64, ok bool) {
 
 // Put stores data under subject, whatever is there.
 func (b *Bus) Put(ctx context.Context, subject string, data []byte) error {
-	ctx, cancel := context.WithTimeout(ctx, appendWait)
+	ctx, cancel := b.bounded(ctx, appendWait)
 	defer cancel()
 	if _, err := b.js.Publish(ctx, subject, data); err != nil {
 		return fmt.Errorf("bus: put: %w", classify(err))
@@ -91,7 +95,7 @@ func (b *Bus) Put(ctx context.Context, subject string, data []byte) error {
 // second; it may do so up to a second early. subject and target must belong to the same
 // stream, and a later call with the same subject replaces an earlier one.
 func (b *Bus) Schedule(ctx context.Context, subject, target string, at time.Time, data []byte) error {
-	ctx, cancel := context.WithTimeout(ctx, appendWait)
+	ctx, cancel := b.bounded(ctx, appendWait)
 	defer cancel()
 	if up := at.Truncate(time.Second); up.Before(at) {
 		at = up.Add(time.Second)
@@ -106,7 +110,7 @@ func (b *Bus) Schedule(ctx context.Context, subject, target string, at time.Time
 // Head reads the last message of a subject from the stream's leader, so that it is the
 // newest one. ErrNoMessage if there is none.
 func (b *Bus) Head(ctx context.Context, stream, subject string) (Entry, error) {
-	ctx, cancel := context.WithTimeout(ctx, readWait)
+	ctx, cancel := b.bounded(ctx, answerWait)
 	defer cancel()
 	req := append(append([]byte(`{"last_by_subj":"`), subject...), `"}`...)
 	reply, err := b.nc.RequestWithContext(ctx, "$JS.API.STREAM.MSG.GET."+stream, req)
@@ -137,7 +141,7 @@ func (b *Bus) Head(ctx context.Context, stream, subject string) (Entry, error) {
 // Last reads the last message of a subject from whichever replica answers; it may be a
 // little old. ErrNoMessage if there is none.
 func (b *Bus) Last(ctx context.Context, stream, subject string) (Entry, error) {
-	ctx, cancel := context.WithTimeout(ctx, readWait)
+	ctx, cancel := b.bounded(ctx, readWait)
 	defer cancel()
 	reply, err := b.nc.RequestWithContext(ctx, "$JS.API.DIRECT.GET."+stream+"."+subject, nil)
 	if err != nil {
@@ -185,12 +189,17 @@ func (b *Bus) Read(ctx context.Context, stream, subject string, from uint64, f f
 // readLong reads like Read, through a consumer that lives as long as the call. It ends
 // with the last message that was there when it began.
 func (b *Bus) readLong(ctx context.Context, stream, subject string, from uint64, f func(Entry) error) error {
+	return b.through(ctx, stream, jetstream.OrderedConsumerConfig{
+		FilterSubjects: []string{subject}, DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: from,
+		InactiveThreshold: longInactive,
+	}, f)
+}
+
+// through calls f with what a consumer gives that lives as long as the call.
+func (b *Bus) through(ctx context.Context, stream string, cfg jetstream.OrderedConsumerConfig, f func(Entry) error) error {
 	open, cancel := context.WithTimeout(ctx, readWait)
 	defer cancel()
-	c, err := b.js.OrderedConsumer(open, stream, jetstream.OrderedConsumerConfig{
-		FilterSubjects: []string{subject}, DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: from,
-		InactiveThreshold: 10 * time.Second,
-	})
+	c, err := b.js.OrderedConsumer(open, stream, cfg)
 	if err != nil {
 		return fmt.Errorf("bus: read: %w", classify(err))
 	}

@@ -43,7 +43,7 @@ func (b *Bus) query(ctx context.Context, service, endpoint string, req, resp any
 	if err != nil {
 		return fmt.Errorf("bus: query: %w", err)
 	}
-	ctx, cancel := context.WithTimeout(ctx, queryWait)
+	ctx, cancel := b.bounded(ctx, queryWait)
 	defer cancel()
 	var header nats.Header
 	if trace := telemetry.Traceparent(ctx); trace != "" {

@@ -78,7 +78,7 @@ func (b *Bus) PutState(ctx context.Context, d Document) error {
 				return ErrStale
 			}
 		}
-		put, cancel := context.WithTimeout(ctx, appendWait)
+		put, cancel := b.bounded(ctx, appendWait)
 		m := nats.NewMsg(subject)
 		m.Data = data
 		m.Header.Set(subjects.HeaderVersion, string(version))

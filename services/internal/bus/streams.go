@@ -12,12 +12,23 @@ import (
 	"github.com/tuttihq/tutti/subjects"
 )
 
-// metaPartitions is the stream metadata that remembers the number of partitions.
-const metaPartitions = "tutti-partitions"
+// The stream metadata that remembers what is fixed for a deployment.
+const (
+	metaPartitions = "tutti-partitions"
+	metaShards     = "tutti-shards"
+)
+
+// metadata is what every stream of this deployment remembers.
+func (b *Bus) metadata() map[string]string {
+	return map[string]string{
+		metaPartitions: strconv.Itoa(b.cfg.Partitions),
+		metaShards:     strconv.Itoa(max(b.cfg.Shards, 1)),
+	}
+}
 
 // streams gives every stream of a deployment with these services. The list is data:
 // ensure makes the server agree with it.
-func streams(services []string, replicas int) []jetstream.StreamConfig {
+func streams(services []string, shards, replicas int) []jetstream.StreamConfig {
 	ownFrom, ownTo := subjects.OwnFeedMapping()
 	list := []jetstream.StreamConfig{
 		{
@@ -57,15 +68,18 @@ func streams(services []string, replicas int) []jetstream.StreamConfig {
 			AllowDirect: true,
 		},
 	}
-	for _, s := range services {
-		src, dst := subjects.FeedMapping(s)
-		list = append(list, jetstream.StreamConfig{
-			Name:        subjects.StreamEvents(s),
-			Description: "What happened to every " + s + ": the authority. Kept for ever.",
-			Subjects:    []string{subjects.EventsWildcard(s)},
-			AllowDirect: true,
-			RePublish:   &jetstream.RePublish{Source: src, Destination: dst},
-		})
+	for _, name := range services {
+		log := subjects.Log{Service: name, Shards: shards}
+		for i, stream := range log.Streams() {
+			src, dst := log.FeedMapping(i)
+			list = append(list, jetstream.StreamConfig{
+				Name:        stream,
+				Description: "What happened to every " + name + ": the authority. Kept for ever, here or in the archive.",
+				Subjects:    []string{log.Wildcard(i)},
+				AllowDirect: true,
+				RePublish:   &jetstream.RePublish{Source: src, Destination: dst},
+			})
+		}
 	}
 	for i := range list {
 		list[i].Storage = jetstream.FileStorage
@@ -75,18 +89,18 @@ func streams(services []string, replicas int) []jetstream.StreamConfig {
 }
 
 // ensure creates the stream or updates it to the wanted configuration. It returns
-// ErrPartitions if the deployment was made with another number of partitions.
+// ErrPartitions or ErrShards if the deployment was made with another number of them.
 func (b *Bus) ensure(ctx context.Context, want jetstream.StreamConfig) error {
 	ctx = withDefault(ctx)
-	want.Metadata = map[string]string{metaPartitions: strconv.Itoa(b.cfg.Partitions)}
+	want.Metadata = b.metadata()
 	have, err := b.js.Stream(ctx, want.Name)
 	switch {
 	case errors.Is(err, jetstream.ErrStreamNotFound):
 	case err != nil:
 		return fmt.Errorf("bus: stream %s: %w", want.Name, classify(err))
 	default:
-		if p, ok := have.CachedInfo().Config.Metadata[metaPartitions]; ok && p != want.Metadata[metaPartitions] {
-			return fmt.Errorf("%w: %s, this process is configured for %d", ErrPartitions, p, b.cfg.Partitions)
+		if err := b.sameDeployment(have.CachedInfo().Config.Metadata); err != nil {
+			return err
 		}
 	}
 	if _, err := b.js.CreateOrUpdateStream(ctx, want); err != nil {

@@ -196,7 +196,12 @@ func newWorld(t testing.TB) *world {
 // openWorld opens what is kept in a directory.
 func openWorld(t testing.TB, dir string) *world {
 	t.Helper()
-	b := startBus(t, busIn(dir))
+	return openWorldOn(t, dir, busIn(dir))
+}
+
+func openWorldOn(t testing.TB, dir string, cfg bus.Config) *world {
+	t.Helper()
+	b := startBus(t, cfg)
 	db, err := storeIn(t.Context(), dir)
 	if err != nil {
 		t.Fatal(err)

@@ -22,8 +22,8 @@ import (
 
 // Options tune a Projector. The zero value is good.
 type Options struct {
-	// InFlight bounds the commits that are taken from the stream and not yet in the
-	// store, over all replicas of the service. Default 512.
+	// InFlight bounds the commits that are taken from the log and not yet in the
+	// store, over all replicas of the service; its shards share it evenly. Default 512.
 	InFlight int
 	// Writers is how many aggregates are folded and written at once. Default 16.
 	Writers int
@@ -109,6 +109,7 @@ type Projector[S, E any] struct {
 	bus     *bus.Bus
 	store   store.Store
 	journal aggregate.Journal
+	log     subjects.Log
 	spec    Spec[S, E]
 	opt     Options
 	outage  outage
@@ -131,7 +132,7 @@ func New[S, E any](b *bus.Bus, s store.Store, spec Spec[S, E], opt Options) (*Pr
 		return nil, fmt.Errorf("projection: %w", err)
 	}
 	return &Projector[S, E]{
-		bus: b, store: s, journal: aggregate.NewJournal(b, spec.Fold.Service()), spec: spec, opt: opt,
+		bus: b, store: s, journal: aggregate.NewJournal(b, spec.Fold.Service()), log: b.Log(spec.Fold.Service()), spec: spec, opt: opt,
 		outage:  outage{log: opt.Log.With("service", spec.Fold.Service())},
 		writers: make(chan struct{}, opt.Writers), busy: make(map[string]*lane[S, E]), idle: idle,
 	}, nil
@@ -147,14 +148,21 @@ func (p *Projector[S, E]) Stats() Stats {
 	}
 }
 
-// Behind asks the server how many commits wait in the stream that no projector of the
+// Behind asks the server how many commits wait in the log that no projector of the
 // service has taken yet.
-func (p *Projector[S, E]) Behind(ctx context.Context) (uint64, error) {
-	service := p.spec.Fold.Service()
-	return p.bus.ConsumerWaiting(ctx, subjects.StreamEvents(service), Consumer(service))
+func (p *Projector[S, E]) Behind(ctx context.Context) (behind uint64, err error) {
+	for _, stream := range p.log.Streams() {
+		n, err := p.bus.ConsumerWaiting(ctx, stream, Consumer(p.log.Service))
+		if err != nil {
+			return 0, err
+		}
+		behind += n
+	}
+	return behind, nil
 }
 
-// Consumer names the durable consumer that the projectors of a service share.
+// Consumer names the durable consumer, of each shard of the log, that the projectors of a
+// service share.
 func Consumer(service string) string { return "project-" + service }
 
 // Run projects until ctx ends, and then returns nil once the writes under way are done.
@@ -185,7 +193,7 @@ func (p *Projector[S, E]) Run(ctx context.Context) error {
 func (p *Projector[S, E]) check(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, p.opt.WriteTimeout)
 	defer cancel()
-	if _, err := p.bus.StreamState(ctx, subjects.StreamEvents(p.spec.Fold.Service())); err != nil {
+	if _, err := p.bus.LogState(ctx, p.log.Service); err != nil {
 		return err
 	}
 	for _, t := range p.spec.Tables {
@@ -198,17 +206,6 @@ func (p *Projector[S, E]) check(ctx context.Context) error {
 
 // route runs the router until ctx ends.
 func (p *Projector[S, E]) route(ctx context.Context) error {
-	service := p.spec.Fold.Service()
-	sub := NewSubscriber(p.bus, SubscriberConfig{
-		Stream: subjects.StreamEvents(service), Durable: func(string) string { return Consumer(service) },
-		InFlight: p.opt.InFlight, AckWait: p.opt.AckWait, Drain: p.opt.WriteTimeout, Log: p.opt.Log,
-		Delay: func(m *message.Message) time.Duration {
-			if m.Metadata.Get(metaWaiting) != "" {
-				return p.opt.RetryMax
-			}
-			return backOff(m)
-		},
-	})
 	router, err := message.NewRouter(message.RouterConfig{CloseTimeout: p.opt.WriteTimeout + 5*time.Second}, quiet{p.opt.Log})
 	if err != nil {
 		return err
@@ -227,7 +224,11 @@ func (p *Projector[S, E]) route(ctx context.Context) error {
 			return true
 		},
 	}.Middleware, middleware.Recoverer)
-	router.AddConsumerHandler("project", subjects.EventsWildcard(service), sub, p.handle)
+	subs := make([]*Subscriber, p.log.Len())
+	for shard, stream := range p.log.Streams() {
+		subs[shard] = p.subscriber(stream)
+		router.AddConsumerHandler("project-"+stream, p.log.Wildcard(shard), subs[shard], p.handle)
+	}
 
 	// The router gets a context of its own: the end of ctx shall not cut the writes that
 	// are under way.
@@ -247,14 +248,31 @@ func (p *Projector[S, E]) route(ctx context.Context) error {
 			return
 		}
 		if err := router.Close(); err != nil {
-			p.opt.Log.Warn("projection did not stop in time", "service", service, "err", err)
+			p.opt.Log.Warn("projection did not stop in time", "service", p.log.Service, "err", err)
 			cancel()
 		}
 	})
 	err = router.Run(run)
 	close(ended)
 	wg.Wait()
-	return errors.Join(err, sub.Close())
+	for _, sub := range subs {
+		err = errors.Join(err, sub.Close())
+	}
+	return err
+}
+
+// subscriber reads one shard of the log.
+func (p *Projector[S, E]) subscriber(stream string) *Subscriber {
+	return NewSubscriber(p.bus, SubscriberConfig{
+		Stream: stream, Durable: func(string) string { return Consumer(p.log.Service) },
+		InFlight: max(1, p.opt.InFlight/p.log.Len()), AckWait: p.opt.AckWait, Drain: p.opt.WriteTimeout, Log: p.opt.Log,
+		Delay: func(m *message.Message) time.Duration {
+			if m.Metadata.Get(metaWaiting) != "" {
+				return p.opt.RetryMax
+			}
+			return backOff(m)
+		},
+	})
 }
 
 // handle projects one commit.

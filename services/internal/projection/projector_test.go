@@ -82,42 +82,44 @@ func TestDocumentsFollowEveryHistory(t *testing.T) {
 }
 
 func TestAStoreThatIsDownIsWaitedFor(t *testing.T) {
-	w := newWorld(t)
-	db := &patient{Store: w.db}
-	db.down.Store(true)
-	p, _ := w.start(db, specOf(boxFold{}), projection.Options{InFlight: 32, RetryMin: 5 * time.Millisecond, RetryMax: 50 * time.Millisecond, Hold: 200 * time.Millisecond})
-	for i := range 200 {
-		w.commit(fmt.Sprintf("b%d", i%20), put(fmt.Sprint(i), i))
-	}
-	if !eventually(func() bool { return p.Stats().Retries > 100 }) {
-		t.Fatal("it does not try")
-	}
-	if s := p.Stats(); s.Writes != 0 || s.DeadLetters != 0 {
-		t.Fatalf("while the store is down: %+v", s)
-	}
-	db.down.Store(false)
-	w.converge(boxFold{})
-	if n := w.deadLetters(); n != 0 {
-		t.Fatalf("%d dead letters", n)
-	}
+	inShards(t, func(t *testing.T, w *world) {
+		db := &patient{Store: w.db}
+		db.down.Store(true)
+		p, _ := w.start(db, specOf(boxFold{}), projection.Options{InFlight: 32, RetryMin: 5 * time.Millisecond, RetryMax: 50 * time.Millisecond, Hold: 200 * time.Millisecond})
+		for i := range 200 {
+			w.commit(fmt.Sprintf("b%d", i%20), put(fmt.Sprint(i), i))
+		}
+		if !eventually(func() bool { return p.Stats().Retries > 100 }) {
+			t.Fatal("it does not try")
+		}
+		if s := p.Stats(); s.Writes != 0 || s.DeadLetters != 0 {
+			t.Fatalf("while the store is down: %+v", s)
+		}
+		db.down.Store(false)
+		w.converge(boxFold{})
+		if n := w.deadLetters(); n != 0 {
+			t.Fatalf("%d dead letters", n)
+		}
+	})
 }
 
 func TestStoppingAtAnyMomentLosesNothing(t *testing.T) {
-	w := newWorld(t)
-	db := &patient{Store: w.db}
-	db.delay.Store(int64(4 * time.Millisecond))
-	for round := range 6 {
-		_, stop := w.start(db, specOf(boxFold{}), projection.Options{InFlight: 64})
-		for i := range 60 {
-			w.commit(fmt.Sprintf("b%d", i%7), put(fmt.Sprint(i%5), round*100+i), taken(fmt.Sprint((i+1)%5)))
-			if i == 10*round {
-				stop()
+	inShards(t, func(t *testing.T, w *world) {
+		db := &patient{Store: w.db}
+		db.delay.Store(int64(4 * time.Millisecond))
+		for round := range 6 {
+			_, stop := w.start(db, specOf(boxFold{}), projection.Options{InFlight: 64})
+			for i := range 60 {
+				w.commit(fmt.Sprintf("b%d", i%7), put(fmt.Sprint(i%5), round*100+i), taken(fmt.Sprint((i+1)%5)))
+				if i == 10*round {
+					stop()
+				}
 			}
+			stop()
 		}
-		stop()
-	}
-	w.start(db, specOf(boxFold{}), projection.Options{})
-	w.converge(boxFold{})
+		w.start(db, specOf(boxFold{}), projection.Options{})
+		w.converge(boxFold{})
+	})
 }
 
 func TestWhatCannotBeDecodedGoesToTheDeadLetters(t *testing.T) {

@@ -13,7 +13,6 @@ import (
 	"github.com/tuttihq/tutti/services/internal/aggregate"
 	"github.com/tuttihq/tutti/services/internal/bus"
 	"github.com/tuttihq/tutti/services/internal/store"
-	"github.com/tuttihq/tutti/subjects"
 )
 
 // RebuildOptions tune a Rebuild. The zero value rebuilds in place.
@@ -28,7 +27,7 @@ type RebuildOptions struct {
 	// whose commits are spread wider over the log is loaded once by itself.
 	Aggregates int
 	// Progress hears of each part of a thousandth that was read, from one goroutine: how
-	// many of the log's sequences are done, and of how many.
+	// many of the log's sequences are done, and of how many, over all its shards.
 	Progress func(done, total uint64)
 	// WriteTimeout is as in Options.
 	WriteTimeout time.Duration
@@ -137,12 +136,15 @@ func (r *rebuild[S, E]) run(ctx context.Context) error {
 
 // pass reads the log once, in order, and has the workers fold it: each aggregate has one.
 func (r *rebuild[S, E]) pass(ctx context.Context) error {
-	stream := subjects.StreamEvents(r.spec.Fold.Service())
-	state, err := r.bus.StreamState(ctx, stream) // after Clear: what comes later is the projector's
+	log := r.bus.Log(r.spec.Fold.Service())
+	states, err := r.bus.LogState(ctx, log.Service) // after Clear: what comes later is the projector's
 	if err != nil {
 		return err
 	}
-	total := state.LastSeq
+	var total uint64
+	for _, s := range states {
+		total += s.LastSeq
+	}
 	progress := func(done uint64) {
 		if r.opt.Progress != nil {
 			r.opt.Progress(min(done, total), total)
@@ -167,30 +169,33 @@ func (r *rebuild[S, E]) pass(ctx context.Context) error {
 			}
 		})
 	}
-	var next, last uint64
+	var before, next uint64 // sequences in the shards that are done, and when to tell
 	step := max(1, total/progressParts)
-	read := func() error {
-		return r.bus.Read(work, stream, subjects.EventsWildcard(r.spec.Fold.Service()), last+1, func(e bus.Entry) error {
-			if e.Seq > total {
-				return errPassed
-			}
-			select {
-			case queues[maphash.String(r.seed, e.Subject)%uint64(len(queues))] <- e:
-			case <-work.Done():
-				return context.Cause(work)
-			}
-			last = e.Seq
-			r.report.Commits++
-			if e.Seq >= next {
-				next = e.Seq + step
-				progress(e.Seq)
-			}
-			return nil
+	for shard := 0; shard < len(states) && err == nil; shard++ {
+		end, last := states[shard].LastSeq, uint64(0)
+		err = r.patiently(work, func() error {
+			return r.bus.Read(work, states[shard].Name, log.Wildcard(shard), last+1, func(e bus.Entry) error {
+				if e.Seq > end {
+					return errPassed
+				}
+				select {
+				case queues[maphash.String(r.seed, e.Subject)%uint64(len(queues))] <- e:
+				case <-work.Done():
+					return context.Cause(work)
+				}
+				last = e.Seq
+				r.report.Commits++
+				if before+e.Seq >= next {
+					next = before + e.Seq + step
+					progress(before + e.Seq)
+				}
+				return nil
+			})
 		})
-	}
-	err = r.patiently(work, read)
-	if errors.Is(err, errPassed) {
-		err = nil
+		if errors.Is(err, errPassed) {
+			err = nil
+		}
+		before += end
 	}
 	if err != nil {
 		cancel(err)

@@ -38,30 +38,31 @@ func (w *world) mustRebuild(f boxFold, opt projection.RebuildOptions) projection
 }
 
 func TestRebuildMakesTheDocumentsOfTheLog(t *testing.T) {
-	w := newWorld(t)
-	w.fill(30, 400)
-	for _, opt := range []projection.RebuildOptions{
-		{},
-		{Drop: true, Workers: 1},
-		{Drop: true, Workers: 3, Aggregates: 6}, // boxes do not fit and are loaded by themselves
-	} {
-		var last uint64
-		opt.Progress = func(done, total uint64) {
-			if done < last || total != 400 {
-				t.Errorf("progress %d of %d after %d", done, total, last)
+	inShards(t, func(t *testing.T, w *world) {
+		w.fill(30, 400)
+		for _, opt := range []projection.RebuildOptions{
+			{},
+			{Drop: true, Workers: 1},
+			{Drop: true, Workers: 3, Aggregates: 6}, // boxes do not fit and are loaded by themselves
+		} {
+			var last uint64
+			opt.Progress = func(done, total uint64) {
+				if done < last || total != 400 {
+					t.Errorf("progress %d of %d after %d", done, total, last)
+				}
+				last = done
 			}
-			last = done
+			r := w.mustRebuild(boxFold{}, opt)
+			if r.Commits != 400 || last != 400 || (r.Loads > 0) != (opt.Aggregates > 0) {
+				t.Fatalf("%+v, progress %d", r, last)
+			}
+			w.converge(boxFold{})
 		}
-		r := w.mustRebuild(boxFold{}, opt)
-		if r.Commits != 400 || last != 400 || (r.Loads > 0) != (opt.Aggregates > 0) {
-			t.Fatalf("%+v, progress %d", r, last)
+		r := w.mustRebuild(boxFold{}, projection.RebuildOptions{})
+		if r.Written != 0 || r.Stale == 0 || r.Deleted != 0 {
+			t.Fatalf("a rebuild of what is there: %+v", r)
 		}
-		w.converge(boxFold{})
-	}
-	r := w.mustRebuild(boxFold{}, projection.RebuildOptions{})
-	if r.Written != 0 || r.Stale == 0 || r.Deleted != 0 {
-		t.Fatalf("a rebuild of what is there: %+v", r)
-	}
+	})
 }
 
 func TestRebuildReplacesWhatAnOlderFoldWrote(t *testing.T) {
@@ -158,21 +159,22 @@ func TestRebuildTellsOfBrokenAggregates(t *testing.T) {
 }
 
 func TestRebuildBesideAProjector(t *testing.T) {
-	w := newWorld(t)
-	w.fill(8, 200)
-	w.start(w.db, specOf(boxFold{}), projection.Options{})
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		w.fill(12, 400)
-	}()
-	for i := range 4 {
-		if _, err := w.rebuild(boxFold{}, projection.RebuildOptions{Drop: i%2 == 1}); err != nil {
-			t.Error(err)
+	inShards(t, func(t *testing.T, w *world) {
+		w.fill(8, 200)
+		w.start(w.db, specOf(boxFold{}), projection.Options{})
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			w.fill(12, 400)
+		}()
+		for i := range 4 {
+			if _, err := w.rebuild(boxFold{}, projection.RebuildOptions{Drop: i%2 == 1}); err != nil {
+				t.Error(err)
+			}
 		}
-	}
-	<-done
-	w.converge(boxFold{})
+		<-done
+		w.converge(boxFold{})
+	})
 }
 
 func TestRebuildWaitsForTheStoreAndStopsWhenToldTo(t *testing.T) {

@@ -84,7 +84,7 @@ func (w *rebuilder[S, E]) entry(ctx context.Context, e bus.Entry) error {
 		w.folds.Add(id, f)
 	case !ok:
 		return w.load(ctx, id)
-	case c.Rev <= f.Rev: // the log lost its tail once, and this is what came instead
+	case c.Rev != f.Rev+1: // the log lost its tail once, and this is what came instead, or a part was archived meanwhile
 		return w.load(ctx, id)
 	}
 	if err := apply(w.spec.Fold, f, e.Seq, &c, nil); err != nil {

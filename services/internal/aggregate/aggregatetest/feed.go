@@ -91,9 +91,13 @@ func (f *Feed) Open(id string, buffer int) (aggregate.FeedChannel, error) {
 }
 
 // Heads implements aggregate.Feed.
-func (f *Feed) Heads(ctx context.Context, ids []string, since uint64, each func(string, aggregate.Entry)) (uint64, error) {
+func (f *Feed) Heads(ctx context.Context, ids []string, since aggregate.Marks, each func(string, aggregate.Entry)) (aggregate.Marks, error) {
 	if err := f.begin(ctx); err != nil {
-		return 0, err
+		return nil, err
+	}
+	var above uint64
+	if since != nil {
+		above = since[0]
 	}
 	lag := 0
 	if f.Behind != nil {
@@ -107,7 +111,7 @@ func (f *Feed) Heads(ctx context.Context, ids []string, since uint64, each func(
 		if cut := log[max(len(log)-lag, 0):]; len(cut) > 0 {
 			upTo = min(upTo, cut[0].Seq-1)
 		}
-		if log = log[:max(len(log)-lag, 0)]; len(log) > 0 && log[len(log)-1].Seq > since {
+		if log = log[:max(len(log)-lag, 0)]; len(log) > 0 && log[len(log)-1].Seq > above {
 			heads[id] = log[len(log)-1]
 		}
 	}
@@ -115,7 +119,7 @@ func (f *Feed) Heads(ctx context.Context, ids []string, since uint64, each func(
 	for id, e := range heads {
 		each(id, e)
 	}
-	return upTo, nil
+	return aggregate.Marks{upTo}, nil
 }
 
 // Read implements aggregate.Journal.

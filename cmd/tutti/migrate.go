@@ -1,0 +1,82 @@
+package main
+
+import (
+	"fmt"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/tuttihq/tutti/services"
+)
+
+func migrateCommand() *cobra.Command {
+	var dryRun bool
+	c := &cobra.Command{
+		Use:   "migrate",
+		Short: "Make or bring up to date streams, tables and documents",
+		Long: `Make what a deployment lacks, and bring up to date what an older release has made: streams,
+tables with their indexes, and documents. "tutti up" and "tutti serve" do the same when they
+start, unless auto_migrate is false: then only who runs this command needs the rights for it.
+
+It may run while the services do, more than once, and at once on several machines: one does
+it, the others wait. A store that a newer release has migrated is refused.`,
+		Example: "  tutti migrate --dry-run\n  TUTTI_NATS__USER=admin TUTTI_NATS__PASSWORD_FILE=/run/secrets/admin tutti migrate --nats-url nats://10.0.0.1:4222 --store rethinkdb",
+		Args:    cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			cfg, err := loadConfig(c, os.Environ)
+			if err != nil {
+				return err
+			}
+			log, err := services.NewLogger(cfg.Log, c.ErrOrStderr())
+			if err != nil {
+				return err
+			}
+			bar := newProgress(c.ErrOrStderr())
+			r, err := services.Migrate(c.Context(), cfg, dryRun, bar.tell, log)
+			bar.end()
+			if err != nil {
+				return err
+			}
+			return sayMigrated(c, r, dryRun)
+		},
+	}
+	toolFlags(c)
+	c.Flags().BoolVar(&dryRun, "dry-run", false, "say what would be done, and do nothing")
+	return c
+}
+
+func sayMigrated(c *cobra.Command, r services.MigrateReport, dryRun bool) error {
+	made, ran, upTo := "made", "ran", "is now at"
+	if dryRun {
+		made, ran, upTo = "would make", "would run", "would come to"
+	}
+	out := c.OutOrStdout()
+	var err error
+	say := func(format string, args ...any) {
+		if err == nil {
+			_, err = fmt.Fprintf(out, format, args...)
+		}
+	}
+	for _, m := range r.Missing {
+		say("%s  %s\n", made, m)
+	}
+	for _, s := range r.Steps {
+		say("%s  migration %s\n", ran, s)
+	}
+	if r.From == r.To && len(r.Missing) == 0 {
+		say("nothing to do: the schema has version %d\n", r.To)
+	} else {
+		say("the schema had version %d and %s %d\n", r.From, upTo, r.To)
+	}
+	return err
+}
+
+// toolFlags adds the flags of a command that works on the data of a deployment.
+func toolFlags(c *cobra.Command) {
+	d := services.Defaults()
+	f := c.Flags()
+	f.String("data", d.Data, "the `DIR` of the embedded NATS server and store")
+	f.String("nats-url", "", "the NATS servers at this `URL` instead of the embedded one")
+	f.String("store", d.Store.Kind, "the `KIND` of store: sqlite or rethinkdb")
+	logFlags(c)
+}

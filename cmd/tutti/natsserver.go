@@ -1,0 +1,63 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"os"
+	"os/signal"
+	"sync"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"github.com/tuttihq/tutti/services"
+)
+
+func natsServerCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "nats-server --config FILE",
+		Short: "Run a NATS server from its configuration file",
+		Long: `Run a NATS server as the nats-server program does, from a nats.conf. "tutti cluster up" starts
+its servers so. An interrupt ends it at once; SIGTERM has it hand over what it leads first.`,
+		Hidden: true,
+		Args:   cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			file, err := c.Flags().GetString("config")
+			if err != nil {
+				return err
+			}
+			if file == "" {
+				return errors.New("name the server's configuration with --config FILE")
+			}
+			// The program's own context ends by either signal, and here they differ.
+			ctx, cancel := context.WithCancel(context.WithoutCancel(c.Context()))
+			defer cancel()
+			signals := make(chan os.Signal, 2)
+			signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+			defer signal.Stop(signals)
+			handOver, done := make(chan struct{}), make(chan struct{})
+			var wg sync.WaitGroup
+			wg.Go(func() {
+				select {
+				case <-done:
+					return
+				case s := <-signals:
+					if s == os.Interrupt {
+						cancel()
+						return
+					}
+					close(handOver)
+				}
+				select {
+				case <-done:
+				case <-signals:
+					cancel()
+				}
+			})
+			err = services.RunNATSServer(ctx, file, handOver)
+			close(done)
+			wg.Wait()
+			return err
+		},
+	}
+}

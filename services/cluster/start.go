@@ -1,0 +1,143 @@
+package cluster
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strconv"
+	"sync"
+	"time"
+)
+
+// Cluster is a running cluster. It is safe for use by many goroutines. Close it.
+type Cluster struct {
+	cfg    Config
+	log    *slog.Logger
+	http   *http.Client
+	lock   *os.File
+	forker *forker
+
+	// Set before the first process starts, and never changed.
+	nodes    []node
+	children []*child
+	stages   [][]*child
+	proxies  map[string]*proxy
+	edges    []string
+	store    Store
+
+	// ctx ends when Close begins, as closed does.
+	ctx     context.Context
+	cancel  context.CancelFunc
+	closed  chan struct{}
+	keepers sync.WaitGroup
+
+	closeOnce sync.Once
+	closeErr  error
+
+	mu      sync.Mutex // of what follows, and of what changes in a child
+	closing bool
+	memory  memory
+}
+
+// Start starts a cluster and returns when every process is ready. When it fails nothing is
+// left running.
+func Start(ctx context.Context, cfg Config) (*Cluster, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	cfg = cfg.withDefaults()
+	for _, path := range []*string{&cfg.Dir, &cfg.Binary, &cfg.RethinkDB, &cfg.NATSConf} { // processes run elsewhere
+		if *path == "" {
+			continue
+		}
+		abs, err := filepath.Abs(*path)
+		if err != nil {
+			return nil, fmt.Errorf("cluster: %w", err)
+		}
+		*path = abs
+	}
+	c := &Cluster{
+		cfg: cfg, log: cfg.Log, proxies: map[string]*proxy{}, closed: make(chan struct{}), forker: startForker(),
+		http: &http.Client{Transport: &http.Transport{DisableKeepAlives: true, Proxy: nil}},
+	}
+	c.ctx, c.cancel = context.WithCancel(context.WithoutCancel(ctx))
+	if err := c.begin(ctx); err != nil {
+		stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), cfg.StopWithin)
+		defer cancel()
+		return nil, errors.Join(err, c.Close(stop))
+	}
+	return c, nil
+}
+
+func (c *Cluster) begin(ctx context.Context) error {
+	for _, dir := range []string{c.cfg.Dir, filepath.Join(c.cfg.Dir, "logs"), filepath.Join(c.cfg.Dir, "conf")} {
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			return fmt.Errorf("cluster: %w", err)
+		}
+	}
+	var err error
+	if c.lock, err = lockDir(c.cfg.Dir); err != nil {
+		return err
+	}
+	if c.memory, err = remember(c.cfg); err != nil {
+		return err
+	}
+	if err := c.plan(); err != nil {
+		return err
+	}
+	for _, stage := range c.stages {
+		begin := time.Now()
+		if err := c.startStage(ctx, stage); err != nil {
+			return err
+		}
+		c.log.Debug("ready", "first", stage[0].name, "processes", len(stage), "took", time.Since(begin).Round(time.Millisecond))
+	}
+	return nil
+}
+
+// startStage starts processes together and waits until all of them are ready.
+func (c *Cluster) startStage(ctx context.Context, stage []*child) error {
+	ctx, cancel := context.WithTimeout(ctx, c.cfg.StartWithin)
+	defer cancel()
+	errs := make([]error, len(stage))
+	var wg sync.WaitGroup
+	for i, ch := range stage {
+		c.mu.Lock()
+		err := c.start(ch)
+		l := ch.life
+		c.mu.Unlock()
+		if err != nil {
+			errs[i] = err
+			cancel()
+			break
+		}
+		wg.Go(func() {
+			if errs[i] = c.awaitLife(ctx, ch, l); errs[i] != nil {
+				cancel() // the others need not go on
+			}
+		})
+	}
+	wg.Wait()
+	return firstCause(errs)
+}
+
+// firstCause leaves out who was only not waited for any more, if somebody failed by itself.
+func firstCause(errs []error) error {
+	var causes []error
+	for _, err := range errs {
+		if err != nil && !errors.Is(err, context.Canceled) {
+			causes = append(causes, err)
+		}
+	}
+	if len(causes) == 0 {
+		return errors.Join(errs...)
+	}
+	return errors.Join(causes...)
+}
+
+// nth is the name of a class's process with an index from 0.
+func nth(class Class, i int) string { return string(class) + "-" + strconv.Itoa(i+1) }

@@ -1,0 +1,2 @@
+// Package rethink keeps documents in RethinkDB.
+package rethink
