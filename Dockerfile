@@ -37,7 +37,6 @@ WORKDIR /
 ENV TUTTI_DATA=/data \
     TUTTI_EDGE__LISTEN=0.0.0.0:8080 \
     TUTTI_METRICS__LISTEN=127.0.0.1:9464
-VOLUME ["/data"]
 EXPOSE 8080 9464
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=5s --timeout=6s --start-period=60s --retries=3 CMD ["/tutti", "health"]

@@ -260,7 +260,7 @@ func (s *System) startEdge(ctx context.Context, cfg Config, st store.Store, trac
 	}
 	deps := edge.Deps{
 		Lists: s.bus, Signals: s.bus, Commands: s.bus, Queries: s.bus, Tokens: tokens, Clock: s.bus.Clock(),
-		Tracks: tracks, Ready: s.edgeReady(cfg, st), Log: s.log.With("service", "edge"),
+		Tracks: tracks, Ready: s.edgeReady(cfg, st), CutOff: s.bus.DownFor, Log: s.log.With("service", "edge"),
 		Metrics: s.observe.metrics, Tracer: s.observe.tracer,
 		Web: web.Files(),
 	}

@@ -14,7 +14,7 @@ import (
 )
 
 func natsServerCommand() *cobra.Command {
-	return &cobra.Command{
+	c := &cobra.Command{
 		Use:   "nats-server --config FILE",
 		Short: "Run a NATS server from its configuration file",
 		Long: `Run a NATS server as the nats-server program does, from a nats.conf. "tutti cluster up" starts
@@ -28,6 +28,14 @@ its servers so. An interrupt ends it at once; SIGTERM has it hand over what it l
 			}
 			if file == "" {
 				return errors.New("name the server's configuration with --config FILE")
+			}
+			election, err := c.Flags().GetDuration("election")
+			if err != nil {
+				return err
+			}
+			within, err := c.Flags().GetDuration("hand-over")
+			if err != nil {
+				return err
 			}
 			// The program's own context ends by either signal, and here they differ.
 			ctx, cancel := context.WithCancel(context.WithoutCancel(c.Context()))
@@ -54,10 +62,13 @@ its servers so. An interrupt ends it at once; SIGTERM has it hand over what it l
 					cancel()
 				}
 			})
-			err = services.RunNATSServer(ctx, file, handOver)
+			err = services.RunNATSServer(ctx, services.NATSServer{File: file, HandOver: handOver, Election: election, HandOverWithin: within})
 			close(done)
 			wg.Wait()
 			return err
 		},
 	}
+	c.Flags().Duration("election", 0, "hold an election when the leader of a stream was silent for this long, or up to twice as `LONG`; default the server's own 4 s")
+	c.Flags().Duration("hand-over", 0, "take `LONG` to hand over and to part with clients after SIGTERM; default what the file says")
+	return c
 }

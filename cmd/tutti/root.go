@@ -30,7 +30,7 @@ the environment (TUTTI_NATS__URL is nats.url: two underscores stand for the dot)
 		Version:       version(),
 	}
 	root.PersistentFlags().String("config", "", "read settings from this YAML `FILE`")
-	root.AddCommand(upCommand(), serveCommand(), checkCommand(), clusterCommand(), healthCommand(), natsServerCommand(), roomsCommand(), migrateCommand(), exportCommand(), importCommand(), rebuildCommand(), storeUserCommand(), versionCommand())
+	root.AddCommand(upCommand(), serveCommand(), checkCommand(), clusterCommand(), healthCommand(), natsServerCommand(), roomsCommand(), migrateCommand(), exportCommand(), importCommand(), rebuildCommand(), archiveCommand(), storeUserCommand(), storeShardsCommand(), versionCommand())
 	return root
 }
 

@@ -248,7 +248,7 @@ func (c *Cluster) NATSURLs() string {
 
 // AdminConfig is how an operator connects to NATS: who may read every stream.
 func (c *Cluster) AdminConfig() Access {
-	return c.Access("admin")
+	return c.Access(userAdmin)
 }
 
 // Access is how a user of nats.conf connects, "bot" or "bench"; without Config.NATSConf

@@ -1,3 +1,5 @@
+//go:build unix
+
 package cluster
 
 import (
@@ -29,7 +31,7 @@ func program(t testing.TB) string {
 		t.Skip("starts many processes")
 	}
 	buildOnce.Do(func() {
-		dir, err := os.MkdirTemp("", "tutti-cluster-")
+		dir, err := os.MkdirTemp("", "tutti-cluster-") //nolint:usetesting // it serves all tests
 		if err != nil {
 			errBuild = err
 			return

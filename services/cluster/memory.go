@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -111,8 +112,8 @@ const (
 )
 
 // port gives the port that something had before, if it is free, else another free one.
-func (m memory) port(key string) (int, error) {
-	l, err := m.listen(key)
+func (m memory) port(ctx context.Context, key string) (int, error) {
+	l, err := m.listen(ctx, key)
 	if err != nil {
 		return 0, err
 	}
@@ -123,7 +124,7 @@ func (m memory) port(key string) (int, error) {
 }
 
 // listen is port, with the listener left open.
-func (m memory) listen(key string) (net.Listener, error) {
+func (m memory) listen(ctx context.Context, key string) (net.Listener, error) {
 	taken := map[int]bool{}
 	for k, p := range m.Ports {
 		if k != key {
@@ -139,7 +140,7 @@ func (m memory) listen(key string) (net.Listener, error) {
 		if taken[p] {
 			continue
 		}
-		l, err := net.Listen("tcp", net.JoinHostPort(loopback, strconv.Itoa(p)))
+		l, err := new(net.ListenConfig).Listen(ctx, "tcp", at(p))
 		if err != nil {
 			last = err
 			continue
@@ -155,13 +156,13 @@ const loopback = "127.0.0.1"
 func at(port int) string { return net.JoinHostPort(loopback, strconv.Itoa(port)) }
 
 const (
-	lockWait  = 5 * time.Second
+	lockWait  = 3 * time.Second
 	lockEvery = 50 * time.Millisecond
 )
 
 // lockDir takes the directory's lock. What a killed cluster left behind is given a moment
 // to end.
-func lockDir(dir string) (*os.File, error) {
+func lockDir(ctx context.Context, dir string) (*os.File, error) {
 	path := filepath.Join(dir, "LOCK")
 	deadline := time.Now().Add(lockWait)
 	for {
@@ -172,6 +173,10 @@ func lockDir(dir string) (*os.File, error) {
 		if time.Now().After(deadline) {
 			return nil, fmt.Errorf("%w: %s; its processes are listed in state.json there", ErrLocked, dir)
 		}
-		time.Sleep(lockEvery)
+		select {
+		case <-time.After(lockEvery):
+		case <-ctx.Done():
+			return nil, fmt.Errorf("%w: %s", ErrLocked, dir)
+		}
 	}
 }

@@ -15,11 +15,11 @@ func TestPortsStayWhileTheyAreFree(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	first, err := m.port("a")
+	first, err := m.port(t.Context(), "a")
 	if err != nil {
 		t.Fatal(err)
 	}
-	other, err := m.port("b")
+	other, err := m.port(t.Context(), "b")
 	if err != nil || other == first {
 		t.Fatalf("%d and %d, %v", first, other, err)
 	}
@@ -30,7 +30,7 @@ func TestPortsStayWhileTheyAreFree(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	again, err := m.port("a")
+	again, err := m.port(t.Context(), "a")
 	if err != nil || again != first {
 		t.Fatalf("a free port moved from %d to %d, %v", first, again, err)
 	}
@@ -39,7 +39,7 @@ func TestPortsStayWhileTheyAreFree(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = l.Close() }()
-	moved, err := m.port("a")
+	moved, err := m.port(t.Context(), "a")
 	if err != nil || moved == first || moved == other {
 		t.Fatalf("a taken port: %d, %v", moved, err)
 	}

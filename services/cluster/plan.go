@@ -26,8 +26,11 @@ func (c Config) storeKind() string {
 }
 
 // plan decides which processes there are, where they listen and in which order they start.
-func (c *Cluster) plan() error {
-	if err := c.chooseNodes(); err != nil {
+func (c *Cluster) plan(ctx context.Context) error {
+	if err := c.chooseNodes(ctx); err != nil {
+		return err
+	}
+	if err := c.makePasswords(); err != nil {
 		return err
 	}
 	if err := c.writeNATS(); err != nil {
@@ -36,29 +39,29 @@ func (c *Cluster) plan() error {
 	var servers []*child
 	for _, n := range c.nodes {
 		servers = append(servers, c.add(spec{
-			name: n.name, class: ClassNATS, path: c.cfg.Binary, args: []string{"nats-server", "--config", n.file},
+			name: n.name, class: ClassNATS, path: c.cfg.Binary, args: c.natsArgs(n),
 			env: c.environment(ClassNATS), dir: n.dir,
 			address: "nats://" + at(n.clients), metrics: "http://" + at(n.status), ready: c.natsReady(n),
 			stop: os.Interrupt, // all end together: there is nobody to hand over to
 		}))
 	}
 	c.stages = append(c.stages, servers)
-	if err := c.planStore(); err != nil {
+	if err := c.planStore(ctx); err != nil {
 		return err
 	}
-	return c.planServices()
+	return c.planServices(ctx)
 }
 
-func (c *Cluster) planStore() error {
+func (c *Cluster) planStore(ctx context.Context) error {
 	if c.cfg.RethinkDB == "" {
 		c.store = Store{Kind: storeSQLite, Path: filepath.Join(c.cfg.Dir, nth(ClassServices, 0), "documents.db")}
 		return nil
 	}
-	drivers, err := c.memory.port("rethinkdb/drivers")
+	drivers, err := c.memory.port(ctx, "rethinkdb/drivers")
 	if err != nil {
 		return err
 	}
-	peers, err := c.memory.port("rethinkdb/peers")
+	peers, err := c.memory.port(ctx, "rethinkdb/peers")
 	if err != nil {
 		return err
 	}
@@ -84,12 +87,10 @@ func (c *Cluster) planStore() error {
 	return nil
 }
 
-// planServices puts the first process with a service alone: it makes the streams and the
-// tables, which the others find.
-func (c *Cluster) planServices() error {
+func (c *Cluster) planServices(ctx context.Context) error {
 	var list []*child
 	if c.cfg.RethinkDB == "" {
-		ch, err := c.service(ClassServices, 0)
+		ch, err := c.service(ctx, ClassServices, 0)
 		if err != nil {
 			return err
 		}
@@ -97,7 +98,7 @@ func (c *Cluster) planServices() error {
 	} else {
 		for _, class := range apart {
 			for i := range c.cfg.Replicas {
-				ch, err := c.service(class, i)
+				ch, err := c.service(ctx, class, i)
 				if err != nil {
 					return err
 				}
@@ -105,13 +106,11 @@ func (c *Cluster) planServices() error {
 			}
 		}
 	}
-	c.stages = append(c.stages, list[:1])
-	if len(list) > 1 {
-		c.stages = append(c.stages, list[1:])
-	}
+	c.migrateBefore = len(c.stages)
+	c.stages = append(c.stages, list)
 	var edges []*child
 	for i := range c.cfg.Edges {
-		ch, err := c.service(ClassEdge, i)
+		ch, err := c.service(ctx, ClassEdge, i)
 		if err != nil {
 			return err
 		}
@@ -123,40 +122,28 @@ func (c *Cluster) planServices() error {
 }
 
 // service plans one process of tutti serve.
-func (c *Cluster) service(class Class, i int) (*child, error) {
+func (c *Cluster) service(ctx context.Context, class Class, i int) (*child, error) {
 	name := nth(class, i)
 	roles := string(class)
 	if class == ClassServices {
 		roles = strings.Join([]string{"auth", "profile", "room", "playlist", "chat", "edge"}, ",")
 	}
-	metrics, err := c.memory.port(name + "/metrics")
+	metrics, err := c.memory.port(ctx, name+"/metrics")
 	if err != nil {
 		return nil, err
 	}
-	servers, err := c.serversFor(class, name)
+	servers, err := c.serversFor(ctx, class, name)
 	if err != nil {
 		return nil, err
 	}
 	dir := filepath.Join(c.cfg.Dir, name)
-	env := []string{
-		"TUTTI_DATA=" + dir,
-		"TUTTI_ROLES=" + roles,
-		"TUTTI_METRICS__LISTEN=" + at(metrics),
-		"TUTTI_NATS__URL=" + servers,
-		"TUTTI_NATS__PARTITIONS=" + strconv.Itoa(c.cfg.Partitions),
-		"TUTTI_NATS__SHARDS=" + strconv.Itoa(c.cfg.Shards),
-		"TUTTI_NATS__REPLICAS=" + strconv.Itoa(c.cfg.streamReplicas()),
-	}
-	switch {
-	case c.cfg.RethinkDB != "":
-		env = append(env, "TUTTI_STORE__KIND="+storeRethinkDB, "TUTTI_STORE__DATABASE="+c.store.Database,
-			"TUTTI_STORE__ADDRESSES="+strings.Join(c.store.Addresses, ","))
-	case class == ClassEdge: // it opens none, but must not ask for the one that is services-1's
+	env := append(c.settings(dir, servers), "TUTTI_ROLES="+roles, "TUTTI_METRICS__LISTEN="+at(metrics), "TUTTI_AUTO_MIGRATE=false")
+	if c.cfg.RethinkDB == "" && class == ClassEdge { // it opens none, but must not ask for the one that is services-1's
 		env = append(env, "TUTTI_STORE__KIND="+storeRethinkDB)
 	}
 	address := ""
 	if class == ClassEdge || class == ClassServices {
-		listen, err := c.listenHTTP(class, name, i)
+		listen, err := c.listenHTTP(ctx, class, name, i)
 		if err != nil {
 			return nil, err
 		}
@@ -174,7 +161,23 @@ func (c *Cluster) service(class Class, i int) (*child, error) {
 	}), nil
 }
 
-func (c *Cluster) listenHTTP(class Class, name string, i int) (string, error) {
+// settings are those that all processes of tutti have in common.
+func (c *Cluster) settings(dir, servers string) []string {
+	env := []string{
+		"TUTTI_DATA=" + dir,
+		"TUTTI_NATS__URL=" + servers,
+		"TUTTI_NATS__PARTITIONS=" + strconv.Itoa(c.cfg.Partitions),
+		"TUTTI_NATS__SHARDS=" + strconv.Itoa(c.cfg.Shards),
+		"TUTTI_NATS__REPLICAS=" + strconv.Itoa(c.cfg.streamReplicas()),
+		"TUTTI_STORE__KIND=" + c.store.Kind,
+	}
+	if c.store.Kind == storeRethinkDB {
+		env = append(env, "TUTTI_STORE__DATABASE="+c.store.Database, "TUTTI_STORE__ADDRESSES="+strings.Join(c.store.Addresses, ","))
+	}
+	return env
+}
+
+func (c *Cluster) listenHTTP(ctx context.Context, class Class, name string, i int) (string, error) {
 	if class == ClassEdge && i < len(c.cfg.HTTP) {
 		if host, port, err := net.SplitHostPort(c.cfg.HTTP[i]); err != nil {
 			return "", fmt.Errorf("cluster: address of %s: %w", name, err)
@@ -182,12 +185,12 @@ func (c *Cluster) listenHTTP(class Class, name string, i int) (string, error) {
 			return net.JoinHostPort(host, port), nil
 		}
 	}
-	port, err := c.memory.port(name + "/http")
+	port, err := c.memory.port(ctx, name+"/http")
 	return at(port), err
 }
 
 // serversFor gives the NATS addresses for a process: the servers' own, or those of a proxy.
-func (c *Cluster) serversFor(class Class, name string) (string, error) {
+func (c *Cluster) serversFor(ctx context.Context, class Class, name string) (string, error) {
 	if !slices.Contains(c.cfg.Proxied, class) {
 		return c.NATSURLs(), nil
 	}
@@ -195,7 +198,7 @@ func (c *Cluster) serversFor(class Class, name string) (string, error) {
 	c.proxies[name] = p
 	var list []string
 	for _, n := range c.nodes {
-		l, err := c.memory.listen(name + "/" + n.name)
+		l, err := c.memory.listen(ctx, name+"/"+n.name)
 		if err != nil {
 			return "", err
 		}
@@ -212,17 +215,4 @@ func (c *Cluster) add(s spec) *child {
 	ch := &child{spec: s, state: StateStopped}
 	c.children = append(c.children, ch)
 	return ch
-}
-
-// environment is this process's own without settings of tutti, and who the process is to
-// NATS.
-func (c *Cluster) environment(class Class) []string {
-	var env []string
-	for _, kv := range os.Environ() {
-		if !strings.HasPrefix(kv, "TUTTI_") {
-			env = append(env, kv)
-		}
-	}
-	_ = class
-	return env
 }

@@ -73,8 +73,8 @@ func (c *Cluster) start(ch *child) error {
 	if err != nil {
 		return fmt.Errorf("cluster: %s: %w", ch.name, err)
 	}
-	defer func() { _ = out.Close() }() // the process has its own
-	cmd := exec.Command(ch.path, ch.args...)
+	defer func() { _ = out.Close() }()       // the process has its own
+	cmd := exec.Command(ch.path, ch.args...) //nolint:gosec,noctx // it runs the programs that the configuration names, and its keeper ends them
 	cmd.Env, cmd.Dir, cmd.Stdout, cmd.Stderr = ch.env, ch.dir, out, out
 	cmd.SysProcAttr = apartFromTerminal()
 	if c.lock != nil {
@@ -184,20 +184,35 @@ func (c *Cluster) awaitLife(ctx context.Context, ch *child, l *life) error {
 		err = ch.ready(probe)
 		cancel()
 		if err == nil {
-			c.mu.Lock()
-			defer c.mu.Unlock()
-			if ch.life == l && ch.state == StateStarting {
-				ch.state = StateReady
-			}
+			c.wasReady(ch, l)
 			return nil
 		}
 		select {
 		case <-time.After(pause):
 		case <-l.done:
-			return fmt.Errorf("%w: %s ended: %v\n%s", ErrNotReady, ch.name, l.err, strings.Join(lastWords(ch.log), "\n"))
+			return fmt.Errorf("%w: %s ended: %w\n%s", ErrNotReady, ch.name, l.ended(), strings.Join(lastWords(ch.log), "\n"))
 		case <-ctx.Done():
 			return fmt.Errorf("%w: %s: %w (%w); its log is %s", ErrNotReady, ch.name, err, context.Cause(ctx), ch.log)
 		}
+	}
+}
+
+// errEnded stands for how a process ended that says that all is well.
+var errEnded = errors.New("exit status 0")
+
+// ended is how a life ended that should not have; after done.
+func (l *life) ended() error {
+	if l.err == nil {
+		return errEnded
+	}
+	return l.err
+}
+
+func (c *Cluster) wasReady(ch *child, l *life) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if ch.life == l && ch.state == StateStarting {
+		ch.state = StateReady
 	}
 }
 

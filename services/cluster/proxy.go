@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"context"
 	"errors"
 	"io"
 	"log/slog"
@@ -25,11 +26,20 @@ const (
 	parted       // nothing, and everybody is told
 )
 
+func (p *proxy) dial(address string) (net.Conn, error) {
+	ctx, cancel := context.WithTimeout(p.ctx, proxyDial)
+	defer cancel()
+	return new(net.Dialer).DialContext(ctx, "tcp", address)
+}
+
 // proxy stands between one process and the NATS servers, with a door for each of them.
 type proxy struct {
 	log   *slog.Logger
 	doors []net.Listener
 	wg    sync.WaitGroup
+	// ctx ends with close.
+	ctx    context.Context
+	cancel context.CancelFunc
 
 	mu     sync.Mutex
 	flow   flow
@@ -41,7 +51,8 @@ type proxy struct {
 func newProxy(log *slog.Logger) *proxy {
 	open := make(chan struct{})
 	close(open)
-	return &proxy{log: log, open: open, conns: map[net.Conn]struct{}{}}
+	ctx, cancel := context.WithCancel(context.Background())
+	return &proxy{log: log, ctx: ctx, cancel: cancel, open: open, conns: map[net.Conn]struct{}{}}
 }
 
 // door has the proxy pass on what connects to l to address.
@@ -55,7 +66,10 @@ func (p *proxy) door(l net.Listener, address string) {
 			}
 			if err != nil {
 				p.log.Warn("proxy", "err", err)
-				time.Sleep(100 * time.Millisecond) // too many open files
+				select { // too many open files
+				case <-time.After(100 * time.Millisecond):
+				case <-p.ctx.Done():
+				}
 				continue
 			}
 			if !p.add(in) {
@@ -90,7 +104,7 @@ func (p *proxy) pass(in net.Conn, address string) {
 	if !p.wait() {
 		return
 	}
-	out, err := net.DialTimeout("tcp", address, proxyDial)
+	out, err := p.dial(address)
 	if err != nil {
 		reset(in) // as the server's own port would
 		return
@@ -171,6 +185,7 @@ func (p *proxy) close() {
 	p.mu.Lock()
 	if !p.closed {
 		p.closed = true
+		p.cancel()
 		if p.flow == stalled {
 			close(p.open)
 		}

@@ -7,8 +7,11 @@ import (
 	"log/slog"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 )
@@ -25,9 +28,11 @@ type Cluster struct {
 	nodes    []node
 	children []*child
 	stages   [][]*child
-	proxies  map[string]*proxy
-	edges    []string
-	store    Store
+	// migrateBefore is the stage before which the streams and tables are made.
+	migrateBefore int
+	proxies       map[string]*proxy
+	edges         []string
+	store         Store
 
 	// ctx ends when Close begins, as closed does.
 	ctx     context.Context
@@ -80,21 +85,50 @@ func (c *Cluster) begin(ctx context.Context) error {
 		}
 	}
 	var err error
-	if c.lock, err = lockDir(c.cfg.Dir); err != nil {
+	if c.lock, err = lockDir(ctx, c.cfg.Dir); err != nil {
 		return err
 	}
 	if c.memory, err = remember(c.cfg); err != nil {
 		return err
 	}
-	if err := c.plan(); err != nil {
+	if err := c.plan(ctx); err != nil {
 		return err
 	}
-	for _, stage := range c.stages {
+	for i, stage := range c.stages {
+		if i == c.migrateBefore {
+			if err := c.migrate(ctx); err != nil {
+				return err
+			}
+		}
 		begin := time.Now()
 		if err := c.startStage(ctx, stage); err != nil {
 			return err
 		}
 		c.log.Debug("ready", "first", stage[0].name, "processes", len(stage), "took", time.Since(begin).Round(time.Millisecond))
+	}
+	return nil
+}
+
+// migrate makes the streams and tables, or brings them up to date, as the operator.
+func (c *Cluster) migrate(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, c.cfg.StartWithin)
+	defer cancel()
+	dir := filepath.Join(c.cfg.Dir, nth(ClassServices, 0)) // where services-1 has its documents
+	log := filepath.Join(c.cfg.Dir, "logs", "migrate.log")
+	out, err := os.OpenFile(log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		return fmt.Errorf("cluster: %w", err)
+	}
+	defer func() { _ = out.Close() }()
+	cmd := exec.CommandContext(ctx, c.cfg.Binary, "migrate") //nolint:gosec // it is the program of the configuration
+	cmd.Env = slices.Concat(c.environment(ClassRethinkDB), c.login(userAdmin), c.settings(dir, c.NATSURLs()))
+	cmd.Dir, cmd.Stdout, cmd.Stderr, cmd.SysProcAttr = c.cfg.Dir, out, out, apartFromTerminal()
+	cmd.ExtraFiles = []*os.File{c.lock}
+	if err := c.forker.start(cmd); err != nil {
+		return fmt.Errorf("cluster: migrate: %w", err)
+	}
+	if err := cmd.Wait(); err != nil {
+		return fmt.Errorf("%w: migrating: %w\n%s", ErrNotReady, err, strings.Join(lastWords(log), "\n"))
 	}
 	return nil
 }

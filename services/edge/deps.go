@@ -15,7 +15,7 @@ import (
 )
 
 // Deps is what an edge needs from the rest of the process. All but Tracks, Media, Web,
-// Metrics and Tracer are required.
+// CutOff, Metrics and Tracer are required.
 type Deps struct {
 	Rooms     Views[*subjects.RoomState]
 	Playlists Views[*subjects.PlaylistState]
@@ -39,6 +39,10 @@ type Deps struct {
 	Web fs.FS
 	// Ready returns nil if requests can be served now: what lies behind the edge answers.
 	Ready func(ctx context.Context) error
+	// CutOff tells for how long what lies behind the edge has been out of reach, 0 if it is
+	// not; nil: never. After a moment of it sockets are closed, so that their clients go to
+	// an edge that is better off.
+	CutOff func() time.Duration
 	// Log gets a line for each request, and what went wrong.
 	Log *slog.Logger
 	// Metrics is where the edge's metrics can be read; nil: nowhere.

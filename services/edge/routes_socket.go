@@ -27,6 +27,9 @@ func (s *Server) socket(r *request) error {
 	if s.draining.Load() {
 		return subjects.Refuse(subjects.CodeUnavailable, "this edge is going down; connect again, another may answer")
 	}
+	if s.sockets.cutOff() {
+		return subjects.Refuse(subjects.CodeUnavailable, "this edge is cut off; connect again, another may answer")
+	}
 	if s.sockets.full() {
 		return subjects.Refuse(subjects.CodeBusy, "this edge has as many sockets as it takes; connect again, another may have room")
 	}

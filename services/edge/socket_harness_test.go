@@ -191,7 +191,12 @@ type listWorld struct {
 // listening starts an edge on a port of its own.
 func (w *world) listening(t testing.TB, cfg Config) *Server {
 	t.Helper()
-	s, err := Start(t.Context(), cfg, w.deps())
+	return listeningWith(t, cfg, w.deps())
+}
+
+func listeningWith(t testing.TB, cfg Config, deps Deps) *Server {
+	t.Helper()
+	s, err := Start(t.Context(), cfg, deps)
 	if err != nil {
 		t.Fatal(err)
 	}

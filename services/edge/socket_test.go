@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -372,6 +373,36 @@ func TestShutdownTellsSocketsToComeBack(t *testing.T) {
 	if n := len(w.followed[open]); n != 0 {
 		t.Errorf("%d still followed", n)
 	}
+}
+
+// An edge that is out of reach of the services sends its clients away and takes no others,
+// until it is back.
+func TestAnEdgeThatIsCutOffSendsItsClientsAway(t *testing.T) {
+	w := newWorld()
+	var out atomic.Int64
+	deps := w.deps()
+	deps.CutOff = func() time.Duration { return time.Duration(out.Load()) }
+	s := listeningWith(t, unlimited(), deps)
+	c, guest := s.open(t, bob), s.open(t, "")
+	c.sub(open, false)
+	out.Store(int64(cutOffGrace)) // no longer than a connection takes to find another server
+	c.send(subjects.ClientFrame{Type: subjects.FramePing})
+	c.next(subjects.FramePong)
+	out.Store(int64(cutOffGrace + time.Second))
+	for _, c := range []*wire{c, guest} {
+		if code := c.closed(); code != subjects.CloseRestart {
+			t.Errorf("closed with %d", code)
+		}
+	}
+	conn, resp, err := websocket.DefaultDialer.Dial(strings.Replace(s.URL(), "http", "ws", 1)+subjects.SocketPath, http.Header{})
+	if err == nil {
+		_ = conn.Close()
+	}
+	if resp == nil || resp.StatusCode != http.StatusServiceUnavailable {
+		t.Errorf("a new socket meanwhile: %v, %v", resp, err)
+	}
+	out.Store(0)
+	s.open(t, bob)
 }
 
 // A client that does not answer is not waited for longer than a goodbye takes.

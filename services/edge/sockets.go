@@ -22,6 +22,9 @@ const (
 	goodbye = 2 * time.Second
 	// tokenGrace is how long a socket stays open after its token expired.
 	tokenGrace = 15 * time.Second
+	// cutOffGrace is how long an edge keeps its sockets though it is cut off: longer than
+	// its connection takes to find another server.
+	cutOffGrace = 2 * time.Second
 
 	prefixConnection = "con"
 )
@@ -154,11 +157,23 @@ func (r *sockets) sweep() {
 		case <-r.quit:
 			return
 		case now := <-t.C:
-			for _, k := range r.all() {
+			all := r.all()
+			if r.cutOff() && len(all) > 0 {
+				r.srv.deps.Log.Warn("cut off; closing the sockets", "sockets", len(all))
+				for _, k := range all {
+					k.end(subjects.CloseRestart, "this edge is cut off", false)
+				}
+			}
+			for _, k := range all {
 				k.look(now, ping)
 			}
 		}
 	}
+}
+
+// cutOff reports whether this edge has been out of reach of the services for long.
+func (r *sockets) cutOff() bool {
+	return r.srv.deps.CutOff != nil && r.srv.deps.CutOff() > cutOffGrace
 }
 
 func (r *sockets) all() []*socket {

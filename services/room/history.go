@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"sync/atomic"
 
 	"golang.org/x/sync/errgroup"
 
@@ -139,8 +140,14 @@ func Rebuild(ctx context.Context, b *bus.Bus, st store.Store, opt projection.Reb
 	return report, errors.Join(err, pastErr)
 }
 
-func rebuildPast(ctx context.Context, b *bus.Bus, st store.Store) (written uint64, err error) {
-	err = aggregate.ReadAll(ctx, b, subjects.ServiceRoom, func(id string, e aggregate.Entry) error {
+// rebuildWriters is how many commits' rows a rebuild writes at once: each stand for themselves.
+const rebuildWriters = 64
+
+func rebuildPast(ctx context.Context, b *bus.Bus, st store.Store) (uint64, error) {
+	var written atomic.Uint64
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(rebuildWriters)
+	err := aggregate.ReadAll(ctx, b, subjects.ServiceRoom, func(id string, e aggregate.Entry) error {
 		c, err := subjects.DecodeCommit(e.Data)
 		if err != nil {
 			return nil //nolint:nilerr // no commit, and no part of the log
@@ -160,12 +167,21 @@ func rebuildPast(ctx context.Context, b *bus.Bus, st store.Store) (written uint6
 		if err != nil {
 			return err
 		}
-		n, err := p.write(ctx, st, id, store.Version{Epoch: c.Epoch, Fold: foldVersion, Rev: c.Rev})
-		written += uint64(n)
-		return err
+		if len(p.plays) == 0 && len(p.visits) == 0 {
+			return nil
+		}
+		g.Go(func() error {
+			n, err := p.write(ctx, st, id, store.Version{Epoch: c.Epoch, Fold: foldVersion, Rev: c.Rev})
+			written.Add(uint64(n))
+			return err
+		})
+		return ctx.Err()
 	})
-	if err != nil {
-		return written, fmt.Errorf("room: rebuild the history: %w", err)
+	if werr := g.Wait(); werr != nil {
+		err = werr // the reading broke off because of it
 	}
-	return written, nil
+	if err != nil {
+		return written.Load(), fmt.Errorf("room: rebuild the history: %w", err)
+	}
+	return written.Load(), nil
 }

@@ -76,6 +76,12 @@ func Table() Rules {
 				Reason: "documents are reached through the store's interface, so that another store can take its place",
 			},
 			{
+				Name:   "RethinkDB",
+				Vendor: []string{"gopkg.in/rethinkdb/..."},
+				Homes:  []string{"services/internal/store/rethink", "services/internal/store/rethink/rethinktest"},
+				Reason: "documents are reached through the store's interface, so that another store can take its place",
+			},
+			{
 				Name:   "watermill",
 				Vendor: []string{"github.com/ThreeDotsLabs/watermill/..."},
 				Homes:  []string{"services/internal/projection"},
@@ -120,6 +126,7 @@ func Table() Rules {
 				Never: []string{
 					Module + "/services/internal/aggregate/aggregatetest/...",
 					Module + "/services/internal/store/storetest/...",
+					Module + "/services/internal/store/rethink/rethinktest/...",
 					Module + "/services/internal/telemetry/telemetrytest/...",
 					"go.uber.org/goleak/...",
 					"pgregory.net/rapid/...",

@@ -1,5 +1,3 @@
-//go:build deploy
-
 package deploy
 
 import (
@@ -92,6 +90,20 @@ func (h *host) addresses(service string, port int) (out []string) {
 	return out
 }
 
+// volume is the directory of a named volume.
+func (h *host) volume(name string) string { return filepath.Join(h.dir, "volume-"+name) }
+
+// tool runs the program in place of what a service runs, and waits until it has ended well:
+// "docker compose run --rm --no-deps SERVICE args…".
+func (h *host) tool(service string, args ...string) {
+	h.t.Helper()
+	s := h.project.Services[service]
+	s.Command = args
+	c := h.container(service, 1, s)
+	c.start()
+	c.finished()
+}
+
 // here says what the words of a compose file mean on this host, for one container.
 func (h *host) here(c *container) *strings.Replacer {
 	var pairs []string
@@ -104,7 +116,7 @@ func (h *host) here(c *container) *strings.Replacer {
 	for _, v := range volumes {
 		source := v.Source
 		if v.Type == types.VolumeTypeVolume {
-			source = filepath.Join(h.dir, "volume-"+v.Source)
+			source = h.volume(v.Source)
 			if err := os.MkdirAll(source, 0o700); err != nil {
 				h.t.Fatal(err)
 			}
@@ -129,20 +141,25 @@ func (h *host) run(service string) {
 	h.t.Helper()
 	s := h.project.Services[service]
 	for i := range replicas(s) {
-		c := &container{t: h.t, name: fmt.Sprintf("%s-%d", service, i+1), service: s}
-		c.say, c.log = h.here(c), filepath.Join(h.dir, c.name+".log")
-		c.args = h.command(c)
-		if c.args == nil {
-			continue
+		if c := h.container(service, i+1, s); c.args != nil {
+			c.start()
+			h.running[service] = append(h.running[service], c)
 		}
-		c.env = []string{"PATH=" + os.Getenv("PATH")}
-		for k, v := range s.Environment {
-			c.env = append(c.env, k+"="+c.say.Replace(*v))
-		}
-		c.start()
-		h.running[service] = append(h.running[service], c)
 	}
 	h.order = append(h.order, service)
+}
+
+// container prepares one of a service's.
+func (h *host) container(service string, n int, s types.ServiceConfig) *container {
+	h.t.Helper()
+	c := &container{t: h.t, name: fmt.Sprintf("%s-%d", service, n), service: s}
+	c.say, c.log = h.here(c), filepath.Join(h.dir, c.name+".log")
+	c.args = h.command(c)
+	c.env = []string{"PATH=" + os.Getenv("PATH")}
+	for k, v := range s.Environment {
+		c.env = append(c.env, k+"="+c.say.Replace(*v))
+	}
+	return c
 }
 
 // command is what a container runs: its own command line with the program of its image, nil
@@ -195,6 +212,7 @@ func (h *host) balancer(c *container) []string {
 	if cfg = grafana.ReplaceAllString(cfg, ""); !templates.MatchString(cfg) || !resolving.MatchString(cfg) {
 		h.t.Fatal("the balancer's configuration does not look for edges")
 	}
+	cfg = strings.Replace(cfg, "maxconn 100000", "maxconn 1000", 1) // as many files as a process here may open
 	var servers strings.Builder
 	for i, a := range h.addresses("edge", 8080) {
 		fmt.Fprintf(&servers, "\tserver edge%d %s\n", i+1, a)
@@ -373,4 +391,5 @@ func (h *host) stop() {
 			}
 		}
 	}
+	h.order, h.running = nil, map[string][]*container{}
 }

@@ -59,7 +59,7 @@ func measured(t *testing.T) map[string]labels {
 	if _, err := c.Account().Register(t.Context(), "ada@example.org", "ada", "correct horse"); err != nil {
 		t.Fatal(err)
 	}
-	room, _, err := c.CreateRoom(t.Context(), subjects.CreateRoom{Kind: "vote", Name: "Friday", MinimumScore: 1, Open: true, Tracks: []string{"demo:aurora"}})
+	room, _, err := c.CreateRoom(t.Context(), subjects.CreateRoom{Kind: "vote", Name: "Friday", MinimumScore: new(1), Open: true, Tracks: []subjects.TrackRef{"demo:aurora"}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,14 +1,15 @@
-//go:build deploy
-
 package deploy
 
 import (
 	"context"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/compose-spec/compose-go/v2/types"
 
@@ -18,7 +19,9 @@ import (
 
 // Every container of the program reads settings that it knows, all of them.
 func TestSettingsOfTheComposeFilesAreKnown(t *testing.T) {
-	for name, p := range projects(t) {
+	all := projects(t)
+	delete(all, "many with TLS") // has the program's settings from "many"
+	for name, p := range all {
 		for _, s := range p.Services {
 			if !strings.HasPrefix(s.Image, "ghcr.io/tuttihq/tutti:") {
 				continue
@@ -87,7 +90,7 @@ func openRoom(t *testing.T, url, other string) string {
 	if _, err := ada.Account().Register(ctx, "ada@example.org", "ada", "correct horse"); err != nil {
 		t.Fatal(err)
 	}
-	room, _, err := ada.CreateRoom(ctx, subjects.CreateRoom{Kind: "vote", Name: "Friday", MinimumScore: 1, Open: true, Tracks: []string{"demo:aurora"}})
+	room, _, err := ada.CreateRoom(ctx, subjects.CreateRoom{Kind: "vote", Name: "Friday", MinimumScore: new(1), Open: true, Tracks: []subjects.TrackRef{"demo:aurora"}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -120,7 +123,7 @@ func hear(t *testing.T, url, id string) {
 		if err != nil {
 			t.Fatalf("at %s: %v", url, err)
 		}
-		if seen = view.Room.Queue["demo:night-tram"].ID != ""; seen {
+		if _, seen = view.Room.Queue["demo:night-tram"]; seen {
 			break
 		}
 	}
@@ -159,7 +162,8 @@ func TestNATSServersRun(t *testing.T) {
 }
 
 // All of the compose file: what runs once ends well, everything else becomes healthy, people
-// meet over two edges and over the balancer, and everything stops in its time.
+// meet over two edges and over the balancer, an edge stops without anybody noticing,
+// everything stops in its time, and a backup is restored into new volumes.
 func TestManyProcessesRun(t *testing.T) {
 	if testing.Short() {
 		t.Skip("starts sixteen processes")
@@ -185,28 +189,66 @@ func TestManyProcessesRun(t *testing.T) {
 	}
 	edges := h.addresses("edge", 8080)
 	id := openRoom(t, "http://"+edges[0], "http://"+edges[1])
-	if _, err := exec.LookPath("haproxy"); err != nil {
-		t.Log("haproxy is not on the PATH: the balancer was left out")
+	backup := filepath.Join(t.TempDir(), "backup.tar")
+	h.tool("migrate", "export", "--to", backup)
+	stopAnEdge(t, h, id)
+	if t.Failed() {
 		return
+	}
+	// The guide's way to restore: everything down, new volumes, and then in this order.
+	h.stop()
+	for _, name := range []string{"nats-1", "nats-2", "nats-3", "rethinkdb"} {
+		for _, v := range p.Services[name].Volumes {
+			if v.Type == types.VolumeTypeVolume {
+				if err := os.RemoveAll(h.volume(v.Source)); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+	}
+	h.up("store-user", "nats-1", "nats-2", "nats-3")
+	for _, name := range []string{"store-user", "nats-1", "nats-2", "nats-3"} {
+		if c := h.running[name][0]; name == "store-user" {
+			c.finished()
+		} else {
+			c.healthy()
+		}
+	}
+	h.tool("migrate", "import", "--from", backup)
+	h.up("edge")
+	for _, c := range h.running["edge"] {
+		c.healthy()
+		hear(t, "http://"+h.ips[c.name]+":8080", id)
+	}
+}
+
+// stopAnEdge asks one edge to stop while people are about: the balancer takes it out before
+// it closes its door, so that no request fails, and sockets come back elsewhere.
+func stopAnEdge(t *testing.T, h *host, id string) {
+	t.Helper()
+	if _, err := exec.LookPath("haproxy"); err != nil {
+		return // which was said
 	}
 	door := "http://" + h.addresses("balancer", 8080)[0]
 	hear(t, door, id)
-	// An edge that stops is taken out before it closes its door, and its sockets come back
-	// elsewhere.
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	c := dial(ctx, t, door)
 	if _, err := c.Account().Login(ctx, "ada@example.org", "correct horse"); err != nil {
 		t.Fatal(err)
 	}
+	var stopping sync.WaitGroup
 	stopped := make(chan struct{})
-	go func() { defer close(stopped); h.running["edge"][0].down() }()
+	stopping.Go(func() { defer close(stopped); h.running["edge"][0].down() })
+	defer stopping.Wait()
+	pace := time.NewTicker(25 * time.Millisecond) // below the limit of requests of one address
+	defer pace.Stop()
 	asked := 0
 	for serving := true; serving; asked++ {
 		select {
 		case <-stopped:
 			serving = false
-		default:
+		case <-pace.C:
 		}
 		if err := get(ctx, door+"/v1/time"); err != nil {
 			t.Errorf("while an edge stops, request %d: %v", asked, err)

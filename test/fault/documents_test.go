@@ -185,24 +185,32 @@ func (s *stage) get(ctx context.Context, path string, out any) error {
 }
 
 func getFrom(ctx context.Context, address string, out any) error {
+	text, err := fetch(ctx, address)
+	if err != nil {
+		return err
+	}
+	return json.Unmarshal(text, out)
+}
+
+func fetch(ctx context.Context, address string) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, 15*time.Second)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	req.Close = true // nothing is left open for the end of the test
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer func() { _ = resp.Body.Close() }()
 	text, err := io.ReadAll(io.LimitReader(resp.Body, 8<<20))
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if resp.StatusCode != http.StatusOK {
-		return fmt.Errorf("%s: %d: %.200s", address, resp.StatusCode, text)
+		return nil, fmt.Errorf("%s: %d: %.200s", address, resp.StatusCode, text)
 	}
-	return json.Unmarshal(text, out)
+	return text, nil
 }

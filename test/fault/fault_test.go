@@ -6,10 +6,12 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/tuttihq/tutti/services/cluster"
+	"github.com/tuttihq/tutti/subjects"
 )
 
 // full says that every fault is to be tried.
@@ -64,6 +66,9 @@ func start(t *testing.T, out *table, cfg cluster.Config, small string) (broken, 
 		t.Fatal(err)
 	}
 	cfg.Dir, cfg.Binary = t.TempDir(), binary
+	if cfg.NATSConf, err = filepath.Abs(filepath.Join("..", "..", "nats.conf")); err != nil {
+		t.Fatal(err)
+	}
 	// Cheap passwords, no limit on what one address may ask for, and logs that can be read.
 	cheap := []string{"TUTTI_AUTH__COST=4", "TUTTI_EDGE__LIMITS__EXEMPT=127.0.0.1", "TUTTI_EDGE__ACCESS_LOG=false"}
 	cfg.Env = map[cluster.Class][]string{cluster.ClassServices: cheap, cluster.ClassAuth: cheap, cluster.ClassEdge: cheap}
@@ -84,9 +89,8 @@ func start(t *testing.T, out *table, cfg cluster.Config, small string) (broken, 
 	}
 	t.Logf("%d processes are ready after %v", len(c.Processes()), time.Since(began).Round(time.Millisecond))
 	t.Cleanup(func() {
-		if t.Failed() {
-			keepLogs(t, c)
-		}
+		judgeLogs(t, c)
+		keepLogs(t, c)
 		ctx, cancel := context.WithTimeout(context.Background(), patience)
 		defer cancel()
 		if err := c.Close(ctx); err != nil {
@@ -96,11 +100,35 @@ func start(t *testing.T, out *table, cfg cluster.Config, small string) (broken, 
 	return broken{c}, small
 }
 
+// judgeLogs fails the test if a service's log holds what must never be there, whatever is
+// broken around it.
+func judgeLogs(t *testing.T, c *cluster.Cluster) {
+	for _, p := range c.Processes() {
+		if p.Class == cluster.ClassNATS || p.Class == cluster.ClassRethinkDB {
+			continue // an outage is theirs to complain of
+		}
+		text, err := os.ReadFile(p.Log)
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		lines := strings.Split(string(text), "\n")
+		for i, l := range lines {
+			if strings.Contains(l, "panic") || strings.Contains(l, "level=ERROR") || strings.Contains(strings.ToLower(l), "permissions violation") {
+				t.Errorf("the log of %s:\n%s", p.Name, strings.Join(lines[i:min(len(lines), i+20)], "\n"))
+				break
+			}
+		}
+	}
+}
+
 // keepLogs copies what the processes said to where TUTTI_TEST_FAULT_LOGS says.
 func keepLogs(t *testing.T, c *cluster.Cluster) {
 	dir := os.Getenv("TUTTI_TEST_FAULT_LOGS")
 	if dir == "" {
-		t.Log("TUTTI_TEST_FAULT_LOGS=DIR keeps what the processes said")
+		if t.Failed() {
+			t.Log("TUTTI_TEST_FAULT_LOGS=DIR keeps what the processes said")
+		}
 		return
 	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
@@ -127,6 +155,11 @@ func (b broken) try(t *testing.T, out *table, store string, faults []fault) {
 		t.Fatal(err)
 	}
 	defer spy.close()
+	ear, err := newEar(at.URL, at.User, at.Password, subjects.ServiceRoom, subjects.ServicePlaylist, subjects.ServiceChat)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ear.close()
 	c := engage(t.Context(), t, b.Edges())
 	for _, f := range faults {
 		t.Run(f.what, func(t *testing.T) {
@@ -135,7 +168,7 @@ func (b broken) try(t *testing.T, out *table, store string, faults []fault) {
 			if err := b.Ready(ctx); err != nil {
 				t.Fatal(err)
 			}
-			r := c.trial(ctx, t, spy, f.what, f.do)
+			r := c.trial(ctx, t, spy, ear, f.what, f.do)
 			out.add(store, f, r)
 			if limit := slack * time.Duration(f.target); f.target != anyPause && r.pauses.command > limit {
 				t.Errorf("a client waited for %v, which is more than %d times what is meant: %s", r.pauses.command, slack, r.pauses.slowest)

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/tuttihq/tutti/services/cluster"
@@ -55,18 +57,88 @@ func (b broken) kill(ctx context.Context, name string, away time.Duration) error
 
 // frozen halts a process for a time.
 func (b broken) frozen(what string, limit target, name string, d time.Duration) fault {
-	return fault{what, limit, func(ctx context.Context) error {
-		if err := b.Freeze(name); err != nil {
-			return err
-		}
-		pause(ctx, d)
-		return b.Thaw(name)
-	}}
+	return fault{what, limit, func(ctx context.Context) error { return b.freeze(ctx, name, d) }}
+}
+
+func (b broken) freeze(ctx context.Context, name string, d time.Duration) error {
+	if err := b.Freeze(name); err != nil {
+		return err
+	}
+	pause(ctx, d)
+	return b.Thaw(name)
 }
 
 // stopped ends a process by SIGTERM, so that it hands over what it owns.
 func (b broken) stopped(what string, limit target, name string) fault {
 	return fault{what, limit, func(ctx context.Context) error { return b.restart(ctx, name) }}
+}
+
+// hit has something done to the process of a class that does the most at the moment: the
+// one that owns what the trial is about.
+func (b broken) hit(what string, limit target, class cluster.Class, do func(ctx context.Context, name string) error) fault {
+	return fault{what, limit, func(ctx context.Context) error {
+		name, err := b.busiest(ctx, class)
+		if err != nil {
+			return err
+		}
+		return do(ctx, name)
+	}}
+}
+
+// busiest gives the process of a class that carries out the most commands in a second. Of
+// a class that carries out none it is the first.
+func (b broken) busiest(ctx context.Context, class cluster.Class) (string, error) {
+	names := b.Names(class)
+	count := func() ([]float64, error) {
+		var out []float64
+		for _, n := range names {
+			p, err := b.Process(n)
+			if err != nil {
+				return nil, err
+			}
+			v, err := commands(ctx, p.Metrics)
+			if err != nil {
+				return nil, err
+			}
+			out = append(out, v)
+		}
+		return out, nil
+	}
+	before, err := count()
+	if err != nil {
+		return "", err
+	}
+	pause(ctx, time.Second)
+	after, err := count()
+	if err != nil {
+		return "", err
+	}
+	most := 0
+	for i := range names {
+		if after[i]-before[i] > after[most]-before[most] {
+			most = i
+		}
+	}
+	return names[most], nil
+}
+
+// commands reads from a process's metrics how many commands it has carried out.
+func commands(ctx context.Context, metrics string) (float64, error) {
+	text, err := fetch(ctx, metrics+"/metrics")
+	if err != nil {
+		return 0, err
+	}
+	sum := 0.0
+	for line := range strings.Lines(string(text)) {
+		if at := strings.LastIndexByte(line, ' '); at > 0 && strings.HasPrefix(line, "tutti_command_duration_seconds_count{") {
+			v, err := strconv.ParseFloat(strings.TrimSpace(line[at:]), 64)
+			if err != nil {
+				return 0, err
+			}
+			sum += v
+		}
+	}
+	return sum, nil
 }
 
 func (b broken) restart(ctx context.Context, name string) error {
@@ -95,7 +167,10 @@ func (b broken) beheaded(times int) fault {
 		what += fmt.Sprintf(", %d times", times)
 	}
 	return fault{what, nodeDeath, func(ctx context.Context) error {
-		for range times {
+		for i := range times {
+			if i > 0 {
+				pause(ctx, down) // until the one before is over
+			}
 			leader, err := b.leader(ctx)
 			if err == nil {
 				err = b.kill(ctx, leader, down)
@@ -116,6 +191,27 @@ func (b broken) leader(ctx context.Context) (string, error) {
 			return leader, err
 		}
 	}
+}
+
+// dark kills all NATS nodes at once, as a power cut of their processes.
+func (b broken) dark() fault {
+	return fault{"SIGKILL all NATS nodes at once", anyPause, func(ctx context.Context) error {
+		nodes := b.Names(cluster.ClassNATS)
+		for _, n := range nodes {
+			if err := b.Kill(n); err != nil {
+				return err
+			}
+		}
+		launched := make(chan error, len(nodes))
+		for _, n := range nodes { // one is ready when a majority is
+			go func() { launched <- b.Launch(ctx, n) }()
+		}
+		var errs []error
+		for range nodes {
+			errs = append(errs, <-launched)
+		}
+		return errors.Join(errs...)
+	}}
 }
 
 // follower kills a NATS node that does not lead the rooms' log.
@@ -199,6 +295,7 @@ func (b broken) embedded(disk string) []fault {
 		b.cut("cut an edge off from NATS for 10 s", anyPause, "edge-2", 10*time.Second),
 		b.follower(),
 		b.beheaded(3),
+		b.dark(),
 	}
 	if disk != "" {
 		all = append(all, b.filled("fill the disk of a NATS node for 10 s", nodeDeath, disk, 10*time.Second))
@@ -211,16 +308,20 @@ func (b broken) embedded(disk string) []fault {
 // apart are those of a cluster on RethinkDB, where each service has two processes.
 func (b broken) apart(disk string) []fault {
 	all := []fault{{"none", anyPause, func(ctx context.Context) error { pause(ctx, down); return nil }}}
+	kill := func(ctx context.Context, name string) error { return b.kill(ctx, name, down) }
 	for _, class := range []cluster.Class{cluster.ClassAuth, cluster.ClassProfile, cluster.ClassRoom, cluster.ClassPlaylist, cluster.ClassChat, cluster.ClassEdge} {
-		all = append(all, b.killed("SIGKILL a process of "+string(class), serviceDeath, string(class)+"-1", down))
+		all = append(all, b.hit("SIGKILL a process of "+string(class), serviceDeath, class, kill))
 	}
 	all = append(all,
-		b.frozen("SIGSTOP a process of room for 20 s", serviceDeath, "room-2", 20*time.Second),
-		b.stopped("SIGTERM a process of room", handover, "room-1"),
-		b.stopped("SIGTERM a process of playlist", handover, "playlist-1"),
+		b.hit("SIGSTOP a process of room for 20 s", serviceDeath, cluster.ClassRoom, func(ctx context.Context, name string) error {
+			return b.freeze(ctx, name, 20*time.Second)
+		}),
+		b.hit("SIGTERM a process of room", handover, cluster.ClassRoom, b.restart),
+		b.hit("SIGTERM a process of playlist", handover, cluster.ClassPlaylist, b.restart),
 		b.cut("cut an edge off from NATS for 10 s", anyPause, "edge-2", 10*time.Second),
 		b.follower(),
 		b.beheaded(3),
+		b.dark(),
 		b.frozen("SIGSTOP RethinkDB for 30 s", storeOutage, "rethinkdb", 30*time.Second),
 		b.killed("SIGKILL RethinkDB", storeOutage, "rethinkdb", down),
 	)

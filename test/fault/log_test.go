@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -32,11 +33,7 @@ type spy struct {
 
 // newSpy connects as a user, or as anybody for "".
 func newSpy(url, user, password string) (*spy, error) {
-	opts := []nats.Option{nats.Name("fault"), nats.MaxReconnects(-1), nats.ReconnectWait(100 * time.Millisecond), nats.RetryOnFailedConnect(true)}
-	if user != "" {
-		opts = append(opts, nats.UserInfo(user, password), nats.CustomInboxPrefix("_INBOX_"+user))
-	}
-	nc, err := nats.Connect(url, opts...)
+	nc, err := connect(url, user, password)
 	if err != nil {
 		return nil, err
 	}
@@ -44,82 +41,83 @@ func newSpy(url, user, password string) (*spy, error) {
 	return &spy{nc, js}, err
 }
 
+func connect(url, user, password string, more ...nats.Option) (*nats.Conn, error) {
+	opts := append(more, nats.Name("fault"), nats.MaxReconnects(-1), nats.ReconnectWait(100*time.Millisecond), nats.RetryOnFailedConnect(true))
+	if user != "" {
+		opts = append(opts, nats.UserInfo(user, password), nats.CustomInboxPrefix("_INBOX_"+user))
+	}
+	return nats.Connect(url, opts...)
+}
+
 func (s *spy) close() { s.nc.Close() }
 
-// read gives the logs of some things. Each stream's state is asked of its leader, and what
-// it holds up to there is read through a consumer, which a majority has agreed on.
-func (s *spy) read(ctx context.Context, of []thing) (logs, error) {
-	wanted, services := map[thing]bool{}, map[string]bool{}
-	for _, t := range of {
-		wanted[t], services[t.service] = true, true
-	}
-	out := logs{}
+// marks are where streams stood at a moment, by name.
+type marks map[string]uint64
+
+// marks gives where the EVENTS streams of some services stand. Each is asked of its leader.
+func (s *spy) marks(ctx context.Context, services ...string) (marks, error) {
+	out := marks{}
 	names := s.js.StreamNames(ctx)
-	var streams []string
 	for n := range names.Name() {
-		streams = append(streams, n)
+		for _, service := range services {
+			whole := subjects.StreamEvents(service)
+			if n != whole && !strings.HasPrefix(n, whole+"_") { // or a shard
+				continue
+			}
+			st, err := s.js.Stream(ctx, n)
+			if err != nil {
+				return nil, fmt.Errorf("%s: %w", n, err)
+			}
+			out[n] = st.CachedInfo().State.LastSeq
+		}
 	}
 	if err := names.Err(); err != nil {
 		return nil, fmt.Errorf("streams: %w", err)
 	}
-	for service := range services {
-		found := 0
-		for _, n := range streams {
-			if whole := subjects.StreamEvents(service); n != whole && !strings.HasPrefix(n, whole+"_") {
-				continue
-			}
-			found++
-			if err := s.stream(ctx, n, func(subject string, e entry) {
-				if t := (thing{service, subject[strings.LastIndexByte(subject, '.')+1:]}); wanted[t] {
-					out[t] = append(out[t], e)
-				}
-			}); err != nil {
-				return nil, fmt.Errorf("%s: %w", n, err)
-			}
-		}
-		if found == 0 {
-			return nil, fmt.Errorf("there is no stream %s", subjects.StreamEvents(service))
-		}
+	if len(out) < len(services) {
+		return nil, fmt.Errorf("of the streams of %v there is only %v", services, out)
 	}
 	return out, nil
 }
 
-// stream calls f for all that a stream holds.
-func (s *spy) stream(ctx context.Context, name string, f func(subject string, e entry)) error {
-	st, err := s.js.Stream(ctx, name)
+// read gives the logs of things that began after some marks, up to where the streams stand
+// now. Messages are asked for one by one: a replica that lags does not have the last ones
+// yet, and is asked again.
+func (s *spy) read(ctx context.Context, of []thing, from marks) (logs, error) {
+	wanted, services := map[thing]bool{}, []string{}
+	for _, t := range of {
+		wanted[t] = true
+		if !slices.Contains(services, t.service) {
+			services = append(services, t.service)
+		}
+	}
+	now, err := s.marks(ctx, services...)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	info, err := st.Info(ctx)
-	if err != nil {
-		return err
-	}
-	if info.State.Msgs == 0 {
-		return nil
-	}
-	c, err := st.OrderedConsumer(ctx, jetstream.OrderedConsumerConfig{DeliverPolicy: jetstream.DeliverAllPolicy})
-	if err != nil {
-		return err
-	}
-	it, err := c.Messages()
-	if err != nil {
-		return err
-	}
-	defer it.Stop()
-	for last := info.State.LastSeq; ; {
-		m, err := it.Next(jetstream.NextContext(ctx))
+	out := logs{}
+	for name, last := range now {
+		st, err := s.js.Stream(ctx, name)
 		if err != nil {
-			return err
+			return nil, fmt.Errorf("%s: %w", name, err)
 		}
-		meta, err := m.Metadata()
-		if err != nil {
-			return err
-		}
-		f(m.Subject(), entry{meta.Sequence.Stream, bytes.Clone(m.Data())})
-		if meta.Sequence.Stream >= last {
-			return nil
+		for seq := from[name] + 1; seq <= last; {
+			m, err := st.GetMsg(ctx, seq)
+			if err != nil {
+				if pause(ctx, 20*time.Millisecond) {
+					continue
+				}
+				return nil, fmt.Errorf("%s: message %d of %d: %w", name, seq, last, err)
+			}
+			for _, service := range services {
+				if t := (thing{service, m.Subject[strings.LastIndexByte(m.Subject, '.')+1:]}); wanted[t] && strings.HasPrefix(name, subjects.StreamEvents(service)) {
+					out[t] = append(out[t], entry{seq, m.Data})
+				}
+			}
+			seq++
 		}
 	}
+	return out, nil
 }
 
 // state gives the body of a document's last value on the STATE stream; nil if there is none.

@@ -16,7 +16,7 @@ type table struct {
 
 var heads = []string{
 	"store", "fault", "sent", "acknowledged", "found", "duplicated", "lost", "no answer",
-	"longest pause", "meant", "longest delivery", "registering", "clients and documents", "linearizable",
+	"longest pause", "meant", "not republished", "longest delivery", "registering", "clients and documents", "linearizable",
 }
 
 func (t *table) add(store string, f fault, r result) {
@@ -31,7 +31,7 @@ func (t *table) add(store string, f fault, r result) {
 	}
 	t.rows = append(t.rows, []string{
 		store, f.what, n(r.report.sent), n(r.report.acknowledged), n(r.report.found + r.report.traceless), n(r.report.duplicated), n(r.report.lost), n(r.report.unknown),
-		ms(r.pauses.command), meant, ms(r.pauses.delivery), ms(r.register.pause), fmt.Sprintf("%d agree", r.report.converged), fmt.Sprintf("%d of %d", r.judged-r.odd, r.judged),
+		ms(r.pauses.command), meant, n(r.unheard), ms(r.pauses.delivery), ms(r.register.pause), fmt.Sprintf("%d agree", r.report.converged), fmt.Sprintf("%d of %d", r.judged-r.odd, r.judged),
 	})
 }
 

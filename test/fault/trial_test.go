@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"testing"
 	"time"
+
+	"github.com/tuttihq/tutti/subjects"
 )
 
 // result is a row of the table.
@@ -16,6 +18,7 @@ type result struct {
 	pauses   pauses
 	register *register
 	took     time.Duration
+	unheard  int           // commits that the servers stored and did not republish
 	mended   time.Duration // from the fault's end until everything was as it should be
 }
 
@@ -26,9 +29,14 @@ const (
 
 // trial plays on a new stage, has fault happen in the middle of it, and judges. fault
 // returns when the system is whole again.
-func (c *cast) trial(ctx context.Context, t *testing.T, spy *spy, what string, fault func(ctx context.Context) error) result {
+func (c *cast) trial(ctx context.Context, t *testing.T, spy *spy, ear *ear, what string, fault func(ctx context.Context) error) result {
 	t.Helper()
 	began := time.Now()
+	from, err := spy.marks(ctx, subjects.ServiceRoom, subjects.ServicePlaylist, subjects.ServiceChat)
+	if err != nil {
+		t.Fatalf("%s: %v", what, err)
+	}
+	ear.forget()
 	s := c.set(ctx, t, what)
 	defer s.strike()
 	over, played := make(chan struct{}), make(chan struct{})
@@ -48,9 +56,16 @@ func (c *cast) trial(ctx context.Context, t *testing.T, spy *spy, what string, f
 	whole := time.Now()
 
 	r := result{what: what, register: s.people}
-	logs, err := s.read(ctx, spy)
+	raw, err := s.read(ctx, spy, from)
 	if err != nil {
 		t.Fatalf("%s: reading the logs: %v", what, err)
+	}
+	r.unheard = ear.missed(raw)
+	logs := map[thing]*folded{}
+	for _, of := range s.things() {
+		if logs[of], err = fold(of, raw[of]); err != nil {
+			t.Fatalf("%s: %v", what, err)
+		}
 	}
 	e := evidence{logs: logs}
 	e.views = s.arrive(ctx, logs)
@@ -85,14 +100,13 @@ func (c *cast) trial(ctx context.Context, t *testing.T, spy *spy, what string, f
 	return r
 }
 
-// read reads and folds the logs of a trial, which nobody writes to any more, until they are
-// as they were when they were read before: what got no answer may still be under way.
-func (s *stage) read(ctx context.Context, spy *spy) (map[thing]*folded, error) {
+// read reads the logs of a trial, which nobody writes to any more, until they are as they
+// were when they were read before: what got no answer may still be under way.
+func (s *stage) read(ctx context.Context, spy *spy, from marks) (logs, error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	size := -1
-	for {
-		raw, err := spy.read(ctx, s.things())
+	for size := -1; ; {
+		raw, err := spy.read(ctx, s.things(), from)
 		if err != nil {
 			return nil, err
 		}
@@ -100,20 +114,13 @@ func (s *stage) read(ctx context.Context, spy *spy) (map[thing]*folded, error) {
 		for _, log := range raw {
 			n += len(log)
 		}
-		if n != size {
-			size = n
-			if !pause(ctx, 500*time.Millisecond) {
-				return nil, ctx.Err()
-			}
-			continue
+		if n == size {
+			return raw, nil
 		}
-		out := map[thing]*folded{}
-		for _, of := range s.things() {
-			if out[of], err = fold(of, raw[of]); err != nil {
-				return nil, err
-			}
+		size = n
+		if !pause(ctx, 500*time.Millisecond) {
+			return nil, ctx.Err()
 		}
-		return out, nil
 	}
 }
 
@@ -122,8 +129,8 @@ func (r result) String() string {
 	if r.pauses.slowest != nil {
 		slow = r.pauses.slowest.verb + " " + r.pauses.slowest.at.service
 	}
-	return fmt.Sprintf("%s: %d sent, %d acknowledged, %d found (%d leave no trace), %d refused, %d unknown, %d duplicated, %d lost; %d linearizable; %d converged; longest pause %v (%s), delivery %v; %d of %d registered, pause %v; whole after %v, took %v",
+	return fmt.Sprintf("%s: %d sent, %d acknowledged, %d found (%d leave no trace), %d refused, %d unknown, %d duplicated, %d lost; %d linearizable; %d converged; %d not republished; longest pause %v (%s), delivery %v; %d of %d registered, pause %v; whole after %v, took %v",
 		r.what, r.report.sent, r.report.acknowledged, r.report.found, r.report.traceless, r.report.refused, r.report.unknown, r.report.duplicated, r.report.lost,
-		r.judged, r.report.converged, r.pauses.command.Round(time.Millisecond), slow, r.pauses.delivery.Round(time.Millisecond),
+		r.judged, r.report.converged, r.unheard, r.pauses.command.Round(time.Millisecond), slow, r.pauses.delivery.Round(time.Millisecond),
 		r.register.kept, r.register.asked, r.register.pause.Round(time.Millisecond), r.mended.Round(time.Millisecond), r.took.Round(time.Millisecond))
 }

@@ -28,7 +28,7 @@ func free(t *testing.T, n int) []string {
 }
 
 // cluster starts three nodes of one file.
-func cluster(t *testing.T, file string) ([]*server.Server, *violations) {
+func cluster(t *testing.T, file string) []*server.Server {
 	t.Helper()
 	at := free(t, 3)
 	routes := make([]string, len(at))
@@ -39,6 +39,7 @@ func cluster(t *testing.T, file string) ([]*server.Server, *violations) {
 	t.Setenv("TUTTI_NATS_LISTEN", "127.0.0.1:-1")
 	t.Setenv("TUTTI_NATS_MONITOR", "127.0.0.1:-1")
 	seen := &violations{logger: logger{t}}
+	t.Cleanup(func() { seen.none(t) }) // after all have stopped
 	nodes := make([]*server.Server, len(at))
 	for i, a := range at {
 		t.Setenv("TUTTI_NATS_NAME", fmt.Sprintf("node-%d", i+1))
@@ -69,7 +70,7 @@ func cluster(t *testing.T, file string) ([]*server.Server, *violations) {
 		}
 		return fmt.Errorf("no leader knows all nodes")
 	})
-	return nodes, seen
+	return nodes
 }
 
 // urls lists the nodes' addresses.
@@ -92,7 +93,7 @@ func TestClusterOfThree(t *testing.T) {
 	} {
 		t.Run(file, func(t *testing.T) {
 			p := sign(t)
-			nodes, seen := cluster(t, file)
+			nodes := cluster(t, file)
 			cfg := settings(t, urls(nodes, url), "services")
 			cfg.NATS.Replicas = 3
 			var opts []nats.Option
@@ -115,7 +116,6 @@ func TestClusterOfThree(t *testing.T) {
 			again, stop := start(t, cfg)
 			resume(t, again.HTTP, state)
 			stop()
-			seen.none(t)
 		})
 	}
 }

@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
+	"sync"
 	"testing"
 	"time"
 
@@ -136,7 +138,6 @@ func eventually(t *testing.T, what string, look func() error) {
 // party is what a scenario leaves behind, for the next to go on with.
 type party struct {
 	room, playlist, ann, ben string
-	tracks                   int
 }
 
 // begin uses what there is once: accounts, rooms, playlists, chats, people, and what
@@ -216,7 +217,9 @@ func vote(t *testing.T, ann, ben *person) *tutti.Room {
 			func(ctx context.Context) error { return his.Vote(ctx, "demo:aurora") },
 			func(ctx context.Context) error { return his.Suggest(ctx, "demo:paper-boats") },
 			func(ctx context.Context) error { return his.Vote(ctx, "demo:night-tram") },
-			room.Play, room.Next,
+			room.Play,
+			func(ctx context.Context) error { return sound(ctx, ann, room) },
+			room.Next,
 		} {
 			if err := do(ctx); err != nil {
 				return err
@@ -252,6 +255,26 @@ func vote(t *testing.T, ann, ben *person) *tutti.Room {
 	return room
 }
 
+// sound waits until a track that was started is heard: what is not does not count as played.
+func sound(ctx context.Context, p *person, room *tutti.Room) error {
+	for v, err := range room.Views(ctx) {
+		switch {
+		case err != nil:
+			return err
+		case v.Room.Playback.Playing:
+			t := time.NewTimer(time.UnixMilli(v.Room.Playback.AnchorAt + 1).Sub(p.Clock().Now()))
+			defer t.Stop()
+			select {
+			case <-t.C:
+				return nil
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		}
+	}
+	return ctx.Err()
+}
+
 // talk says something and has the other hear it, and see who types.
 func talk(t *testing.T, hers, his *tutti.Chat) {
 	t.Helper()
@@ -260,33 +283,37 @@ func talk(t *testing.T, hers, his *tutti.Chat) {
 	eventually(t, "send", func() error { return hers.Send(ctx, "Hello.") })
 	until(t, "hear", func(ctx context.Context) func(func(*tutti.ChatView, error) bool) { return his.Views(ctx) },
 		func(v *tutti.ChatView) bool { return len(v.Chat.Messages) > 0 })
-	typing := make(chan struct{})
-	go func() {
-		defer close(typing)
-		for who, err := range his.Typists(ctx) {
-			if err != nil || len(who) > 0 {
+	following, enough := context.WithCancel(ctx)
+	typed := make(chan bool, 1)
+	var both sync.WaitGroup
+	both.Go(func() {
+		for _, err := range hers.Views(following) { // who types follows the chat
+			if err != nil {
 				return
 			}
 		}
-	}()
-	seen := func() bool {
-		select {
-		case <-typing:
-			return true
-		default:
-			return false
-		}
-	}
-	eventually(t, "typing", func() error {
-		if seen() {
-			return nil
-		}
-		_ = hers.Typing() // once in a while at most; the rest is passed over
-		return fmt.Errorf("nobody types")
 	})
-	if ctx.Err() != nil {
-		t.Fatal("nobody was seen to type")
-	}
+	both.Go(func() {
+		for who, err := range his.Typists(following) {
+			if err != nil || len(who) > 0 {
+				typed <- err == nil
+				return
+			}
+		}
+	})
+	eventually(t, "typing", func() error {
+		select {
+		case ok := <-typed:
+			if !ok {
+				t.Error("nobody can be seen to type")
+			}
+			return nil
+		default:
+			return errors.Join(errors.New("nobody is seen to type"), hers.Typing())
+		}
+	})
+	enough()
+	both.Wait()
 	page, err := his.History(ctx, tutti.HistoryQuery{})
 	must(t, "history", err)
 	if len(page.Messages) == 0 {
@@ -374,25 +401,29 @@ func export(t *testing.T, ann, ben *person, p party) {
 	})
 }
 
-// resume finds everything there after a restart, and goes on.
+// resume finds everything there after a restart, and goes on. It may be done again.
 func resume(t *testing.T, address string, p party) {
 	t.Helper()
 	ann := dial(t, address, "ann")
-	ann.login()
-	must(t, "log in", ann.within(func(ctx context.Context) error {
-		_, err := ann.Account().Login(ctx, "ann@example.org", password8("ann"))
-		return err
-	}))
+	eventually(t, "log in", func() error {
+		return ann.within(func(ctx context.Context) error {
+			_, err := ann.Account().Login(ctx, "ann@example.org", password8("ann"))
+			return err
+		})
+	})
+	room := ann.Room(p.room)
+	for _, is := range []struct {
+		playing bool
+		do      func(context.Context) error
+	}{{false, room.Pause}, {true, room.Play}} {
+		must(t, "go on", ann.within(is.do))
+		until(t, "playback", func(ctx context.Context) func(func(*tutti.RoomView, error) bool) { return room.Views(ctx) },
+			func(v *tutti.RoomView) bool { return v.Room.Playback.Playing == is.playing })
+	}
 	must(t, "go on", ann.within(func(ctx context.Context) error {
-		if err := ann.Room(p.room).Pause(ctx); err != nil {
+		if err := room.Chat().Send(ctx, "Back again."); err != nil {
 			return err
 		}
-		if err := ann.Room(p.room).Chat().Send(ctx, "Back again."); err != nil {
-			return err
-		}
-		return ann.Playlist(p.playlist).Remove(ctx, "demo:night-tram")
+		return ann.Playlist(p.playlist).Rename(ctx, "On")
 	}))
-	until(t, "paused", func(ctx context.Context) func(func(*tutti.RoomView, error) bool) { return ann.Room(p.room).Views(ctx) },
-		func(v *tutti.RoomView) bool { return !v.Room.Playback.Playing })
-	must(t, "leave", ann.within(func(ctx context.Context) error { return ann.Room(p.room).Leave(ctx) }))
 }

@@ -6,7 +6,10 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
+	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -47,8 +50,8 @@ func (v *violations) none(t *testing.T) {
 	}
 }
 
-// serve starts a server that tells of violations.
-func serve(t *testing.T, opts *server.Options) (*server.Server, *violations) {
+// serve starts a server, and fails the test if it ever refuses anybody anything.
+func serve(t *testing.T, opts *server.Options) *server.Server {
 	t.Helper()
 	v := &violations{logger: logger{t}}
 	s, err := server.NewServer(opts)
@@ -58,11 +61,12 @@ func serve(t *testing.T, opts *server.Options) (*server.Server, *violations) {
 	t.Cleanup(func() {
 		s.Shutdown()
 		s.WaitForShutdown()
+		v.none(t)
 	})
 	if !s.ReadyForConnections(patience) {
 		t.Fatal("the server does not become ready")
 	}
-	return s, v
+	return s
 }
 
 // settings are those of a process that logs in as a user and makes nothing.
@@ -146,7 +150,9 @@ func refuse(t *testing.T, s *server.Server, p party) {
 
 // All of Tutti in one process, which logs in as one user and may make nothing.
 func TestTuttiRunsAsServices(t *testing.T) {
-	s, seen := serve(t, read(t, "nats.conf"))
+	opts := read(t, "nats.conf")
+	opts.Port = freePort(t) // the same after its restart
+	s := serve(t, opts)
 	cfg := settings(t, s.ClientURL(), "services")
 	cfg.Metrics.Listen = "127.0.0.1:0"
 	migrate(t, cfg)
@@ -154,11 +160,67 @@ func TestTuttiRunsAsServices(t *testing.T) {
 	p := begin(t, first.HTTP)
 	scrape(t, first)
 	refuse(t, s, p)
+	visit(t, s, p)
+	s.Shutdown()
+	s.WaitForShutdown()
+	after := read(t, "nats.conf")
+	after.Port, after.StoreDir = opts.Port, opts.StoreDir
+	serve(t, after)
+	resume(t, first.HTTP, p) // what it reads and hears is opened anew
 	stop()
 	again, stop := start(t, cfg)
 	resume(t, again.HTTP, p)
 	stop()
-	seen.none(t)
+}
+
+// apart starts each role as a process of its own user.
+func apart(t *testing.T, url string, store services.StoreConfig, shards int) (edge *services.System, stop func()) {
+	t.Helper()
+	var stops []func()
+	for _, role := range services.Roles() {
+		cfg := settings(t, url, role)
+		cfg.Roles = []string{role}
+		cfg.Metrics.Listen = "127.0.0.1:0"
+		cfg.Store = store
+		cfg.NATS.Shards = shards
+		s, stop := start(t, cfg)
+		stops = append(stops, stop)
+		scrape(t, s)
+		if role == services.RoleEdge {
+			edge = s
+		}
+	}
+	return edge, func() {
+		for _, stop := range slices.Backward(stops) {
+			stop()
+		}
+	}
+}
+
+// Each role runs as its own user, with that user's rights and no others: with one shard, and
+// with more of them from the file that size.sh makes.
+func TestTuttiRunsApart(t *testing.T) {
+	store := rethinkdb(t)
+	for _, shards := range []int{1, 3} {
+		t.Run(fmt.Sprintf("shards=%d", shards), func(t *testing.T) {
+			file := "nats.conf"
+			if shards > 1 {
+				file = sized(t, 16, shards)
+			}
+			s := serve(t, read(t, file))
+			cfg := settings(t, s.ClientURL(), "admin")
+			cfg.Store.Kind, cfg.Store.Addresses, cfg.Store.Database = services.StoreRethinkDB, []string{store}, fmt.Sprint("shards", shards)
+			cfg.NATS.Shards = shards
+			migrate(t, cfg)
+			edge, stop := apart(t, s.ClientURL(), cfg.Store, shards)
+			p := begin(t, edge.HTTP)
+			refuse(t, s, p)
+			stop()
+			edge, stop = apart(t, s.ClientURL(), cfg.Store, shards)
+			resume(t, edge.HTTP, p)
+			stop()
+		})
+	}
 }
 
 // scrape reads the metrics, which ask the server how much waits.
@@ -178,9 +240,39 @@ func scrape(t *testing.T, s *services.System) {
 	}
 }
 
+// visit has somebody else's service join a room, vote, and hear what becomes public.
+func visit(t *testing.T, s *server.Server, p party) {
+	t.Helper()
+	c := login(t, s, bot)
+	heard, err := c.SubscribeSync(subjects.StateWildcard(subjects.TableRooms))
+	must(t, "hear", err)
+	ask := func(verb, body string) subjects.Answer {
+		t.Helper()
+		to, err := subjects.Command{Service: subjects.ServiceRoom, ID: p.room, Verb: verb, Principal: bot}.Subject(subjects.DoorAsk)
+		must(t, verb, err)
+		data, err := json.Marshal(subjects.Envelope{ID: subjects.NewID(subjects.PrefixCommand, time.Now()), Body: json.RawMessage(body)})
+		must(t, verb, err)
+		reply, err := c.Request(to, data, patience)
+		must(t, verb, err)
+		var a subjects.Answer
+		must(t, verb, json.Unmarshal(reply.Data, &a))
+		return a
+	}
+	must(t, "join", ask(subjects.VerbJoin, `{}`).Err())
+	must(t, "vote", ask(subjects.VerbVote, `{"track":"demo:paper-boats"}`).Err())
+	_, err = heard.NextMsg(patience)
+	must(t, "hear", err)
+	reply, err := c.Request(subjects.Query(subjects.ServiceRoom, "search"), []byte(`{}`), patience)
+	must(t, "search", err)
+	if !strings.Contains(string(reply.Data), p.room) {
+		t.Errorf("the search finds %s", reply.Data)
+	}
+	must(t, "leave", ask(subjects.VerbLeave, `{}`).Err())
+}
+
 // A process whose user may not make streams refuses to start where they are not there.
 func TestAUserDoesNotMigrate(t *testing.T) {
-	s, _ := serve(t, read(t, "nats.conf"))
+	s := serve(t, read(t, "nats.conf"))
 	cfg := settings(t, s.ClientURL(), "services")
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
@@ -191,6 +283,16 @@ func TestAUserDoesNotMigrate(t *testing.T) {
 	if names := streamNames(t, login(t, s, "admin").Conn); len(names) > 0 {
 		t.Errorf("it made %v", names)
 	}
+}
+
+// freePort gives a port that nobody listens on.
+func freePort(t *testing.T) int {
+	t.Helper()
+	_, port, err := net.SplitHostPort(free(t, 1)[0])
+	must(t, "port", err)
+	n, err := strconv.Atoi(port)
+	must(t, "port", err)
+	return n
 }
 
 func streamNames(t *testing.T, nc *nats.Conn) []string {

@@ -113,7 +113,7 @@ func (a *actor[S, C, E]) append(ctx context.Context, d *draft[C], data []byte) (
 		return 0, ErrFenced // nothing was sent: decide again without it
 	}
 	seq, err := a.e.j.Append(ctx, a.id, data, a.f.Seq)
-	if err == nil || errors.Is(err, ErrTooLarge) {
+	if err == nil || errors.Is(err, ErrTooLarge) || errors.Is(err, ErrFull) {
 		return seq, err
 	}
 	deadline := time.Now().Add(a.e.opt.Resolve)

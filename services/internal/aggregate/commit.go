@@ -103,6 +103,8 @@ func (a *actor[S, C, E]) undo(d *draft[C], err error) (again []*item[C]) {
 			again = append(again, v.it)
 		case fault:
 			again = append(again, v.it)
+		case errors.Is(err, ErrFull):
+			a.refuse(v.it, subjects.Refuse(subjects.CodeUnavailable, "there is no room in the log now"))
 		default:
 			a.refuse(v.it, subjects.Refuse(subjects.CodeUnavailable, "the log cannot be reached now"))
 		}

@@ -155,9 +155,10 @@ func (h *Host[S, C, E]) rebalance() {
 }
 
 func (h *Host[S, C, E]) acquire(p int, l lease) (*partition, error) {
-	// In a queue group: while two replicas believe that they own the partition, each
-	// command still goes to one of them only.
-	sub, err := h.bus.Conn().QueueSubscribe(subjects.PartitionWildcard(subjects.DoorAsk, h.service, p), "owner", h.ask)
+	// Not in a queue group: a replica that is frozen stays in it after another has taken its
+	// partitions, and would be handed every second command. While two replicas believe that
+	// they own the partition both hear each command, and the log's fence lets one carry it out.
+	sub, err := h.bus.Conn().Subscribe(subjects.PartitionWildcard(subjects.DoorAsk, h.service, p), h.ask)
 	if err != nil {
 		return nil, err
 	}

@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats.go"
+
 	"github.com/tuttihq/tutti/services/internal/aggregate"
 	"github.com/tuttihq/tutti/services/internal/aggregate/aggregatetest"
 	"github.com/tuttihq/tutti/services/internal/bus"
@@ -209,6 +211,43 @@ func TestReplicasShareThePartitionsAndTakeOver(t *testing.T) {
 			t.Fatalf("room %d holds %d", i, s.Total)
 		}
 	}
+}
+
+// A replica that is frozen stays subscribed to what it owned. It must not be handed commands
+// in place of who owns the partition now.
+func TestAFrozenReplicaTakesNoCommandsFromTheOwner(t *testing.T) {
+	b := startBus(t)
+	heard := make(chan struct{}, 1000)
+	for p := range b.Partitions() {
+		sub, err := b.Conn().QueueSubscribe(subjects.PartitionWildcard(subjects.DoorAsk, "tally", p), "owner", func(*nats.Msg) { heard <- struct{}{} })
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = sub.Unsubscribe() }()
+	}
+	startHost(t, b, aggregatetest.Tally{Name: "tally"}, "node_living", aggregate.Options{})
+	for i := range 20 {
+		id, cmd := fmt.Sprint("room-", i), newCommand()
+		raw := json.RawMessage(`{"n":1}`)
+		m, err := b.Conn().Request(subjects.Root+".cmd.tally."+id+".add.user_1", encoded(t, cmd, raw), 10*time.Second)
+		if err != nil {
+			t.Fatalf("command %d: %v", i, err)
+		}
+		var a subjects.Answer
+		if err := json.Unmarshal(m.Data, &a); err != nil || a.Refusal != nil {
+			t.Fatalf("command %d: %s, %v", i, m.Data, err)
+		}
+		<-heard // the frozen one has its copy
+	}
+}
+
+func encoded(t testing.TB, id string, body json.RawMessage) []byte {
+	t.Helper()
+	data, err := json.Marshal(subjects.Envelope{ID: id, Body: body})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
 }
 
 func TestAPartitionLetGoWhileTheConnectionBreaksIsLetGoOnTheServerToo(t *testing.T) {

@@ -86,6 +86,8 @@ func translate(err error) error {
 		return ErrFenced
 	case errors.Is(err, bus.ErrTooLarge):
 		return ErrTooLarge
+	case errors.Is(err, bus.ErrFull):
+		return fmt.Errorf("%w: %w: %w", ErrFull, ErrUnavailable, err)
 	}
 	return fmt.Errorf("%w: %w", ErrUnavailable, err)
 }

@@ -12,6 +12,9 @@ var (
 	ErrFenced = errors.New("aggregate: the log has moved on")
 	// ErrTooLarge is returned by Journal when an entry is larger than it takes.
 	ErrTooLarge = errors.New("aggregate: entry is too large")
+	// ErrFull is returned by Journal.Append, wrapping ErrUnavailable too, when there is no room
+	// for any entry: nothing was stored.
+	ErrFull = errors.New("aggregate: no room in the log")
 	// ErrUnavailable is wrapped by whatever failed for now. After Append it means that the
 	// outcome is unknown.
 	ErrUnavailable = errors.New("aggregate: unavailable")
@@ -30,8 +33,8 @@ type Entry struct {
 type Journal interface {
 	// Append stores data as the next entry of id's log, if the last one has the sequence
 	// after (0: there is none), and returns its sequence. It returns ErrFenced if another
-	// entry is last, ErrTooLarge if it can never be stored; after any other error whether
-	// it was stored, or will still be, is unknown.
+	// entry is last, ErrTooLarge if it can never be stored, ErrFull if it cannot be stored
+	// now; after any other error whether it was stored, or will still be, is unknown.
 	Append(ctx context.Context, id string, data []byte, after uint64) (seq uint64, err error)
 	// Head reads the last entry of id's log: the newest there is at some moment during
 	// the call. An empty log gives the zero Entry.

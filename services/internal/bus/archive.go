@@ -39,6 +39,7 @@ func (b *Bus) EnsureArchive(ctx context.Context, service string, opt ArchiveOpti
 		Compression: jetstream.S2Compression,
 		Replicas:    max(opt.Replicas, b.cfg.Replicas, 1),
 		AllowDirect: true,
+		Discard:     jetstream.DiscardNew,
 		Metadata:    b.metadata(),
 	}
 	if opt.Replicas > 0 {

@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -28,6 +29,7 @@ type Bus struct {
 	log   *slog.Logger
 	watch *watch
 	link  *link
+	down  atomic.Int64 // Unix nanoseconds of the loss of the connection; 0 while there is one
 
 	mu          sync.Mutex
 	onReconnect map[int]func()
@@ -126,11 +128,13 @@ func (b *Bus) options() []nats.Option {
 		nats.MaxPingsOutstanding(2),
 		nats.ReconnectHandler(func(*nats.Conn) {
 			b.log.Info("nats reconnected")
+			b.down.Store(0)
 			b.link.restore()
 			b.reconnected()
 		}),
 		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) {
 			b.link.sever()
+			b.down.CompareAndSwap(0, time.Now().UnixNano())
 			if err != nil {
 				b.log.Warn("nats disconnected", "err", err)
 			}
@@ -276,6 +280,15 @@ func (b *Bus) Ready(ctx context.Context) error {
 		return classify(err)
 	}
 	return nil
+}
+
+// DownFor tells for how long there has been no connection to NATS; 0 if there is one.
+func (b *Bus) DownFor() time.Duration {
+	since := b.down.Load()
+	if since == 0 {
+		return 0
+	}
+	return time.Since(time.Unix(0, since))
 }
 
 // OnReconnect calls f after each reconnection, until the returned function is called. f

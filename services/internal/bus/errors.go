@@ -16,7 +16,8 @@ var (
 	// ErrFenced is returned by Append when the aggregate's log is not where the caller
 	// believed: somebody else has appended.
 	ErrFenced = errors.New("bus: the log has moved on")
-	// ErrFull is returned when a stream's limit is reached: nothing was stored.
+	// ErrFull is returned when a limit of a stream, an account or a server is reached: nothing
+	// was stored.
 	ErrFull = errors.New("bus: stream is full")
 	// ErrTooLarge is returned when a message is larger than the server takes.
 	ErrTooLarge = errors.New("bus: message is too large")
@@ -50,6 +51,8 @@ const (
 	codeStoreFailed               = 10077
 	codeMaxBytes                  = 10047
 	codeNoStream                  = 10059
+	codeAccountFull               = 10002
+	codeServerFull                = 10023
 )
 
 // classify turns an error of the client library into one of this package's.
@@ -66,8 +69,10 @@ func classify(err error) error {
 			return errors.Join(ErrNoMessage, err)
 		case codeNoStream:
 			return errors.Join(ErrNoStream, err)
-		case codeStoreFailed, codeMaxBytes:
+		case codeStoreFailed, codeMaxBytes, codeAccountFull:
 			return errors.Join(ErrFull, err)
+		case codeServerFull: // also of consumers and streams that cannot be made now
+			return errors.Join(ErrFull, ErrUnavailable, err)
 		}
 		if api.Code == 503 {
 			return errors.Join(ErrUnavailable, err)

@@ -77,7 +77,10 @@ func streams(services []string, shards, replicas int) []jetstream.StreamConfig {
 				Description: "What happened to every " + name + ": the authority. Kept for ever, here or in the archive.",
 				Subjects:    []string{log.Wildcard(i)},
 				AllowDirect: true,
-				RePublish:   &jetstream.RePublish{Source: src, Destination: dst},
+				// If an operator sets a limit: what is new is refused. The default would
+				// forget what is old.
+				Discard:   jetstream.DiscardNew,
+				RePublish: &jetstream.RePublish{Source: src, Destination: dst},
 			})
 		}
 	}
@@ -99,8 +102,14 @@ func (b *Bus) ensure(ctx context.Context, want jetstream.StreamConfig) error {
 	case err != nil:
 		return fmt.Errorf("bus: stream %s: %w", want.Name, classify(err))
 	default:
-		if err := b.sameDeployment(have.CachedInfo().Config.Metadata); err != nil {
+		there := have.CachedInfo().Config
+		if err := b.sameDeployment(there.Metadata); err != nil {
 			return err
+		}
+		// What an operator has set stays.
+		want.Placement, want.Compression = there.Placement, there.Compression
+		if want.MaxBytes == 0 {
+			want.MaxBytes = there.MaxBytes
 		}
 	}
 	if _, err := b.js.CreateOrUpdateStream(ctx, want); err != nil {

@@ -21,8 +21,10 @@ type RebuildOptions struct {
 	// from a higher fold version, and readers find fewer documents until it is done.
 	// Otherwise the documents stay, and are replaced where the fold has a newer version.
 	Drop bool
-	// Workers fold and write side by side. Default 4.
+	// Workers fold side by side. Default 4.
 	Workers int
+	// Writers is how many aggregates are written at once, over all workers. Default 64.
+	Writers int
 	// Aggregates is how many are kept folded at once, over all workers. Default 4096. One
 	// whose commits are spread wider over the log is loaded once by itself.
 	Aggregates int
@@ -71,6 +73,9 @@ func Rebuild[S, E any](ctx context.Context, b *bus.Bus, s store.Store, spec Spec
 	}
 	if opt.Workers <= 0 {
 		opt.Workers = 4
+	}
+	if opt.Writers <= 0 {
+		opt.Writers = 64
 	}
 	if opt.Aggregates <= 0 {
 		opt.Aggregates = 4096

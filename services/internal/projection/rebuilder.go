@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	lru "github.com/hashicorp/golang-lru/v2"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/tuttihq/tutti/services/internal/aggregate"
 	"github.com/tuttihq/tutti/services/internal/bus"
@@ -36,39 +37,54 @@ func newRebuilder[S, E any](r *rebuild[S, E]) (*rebuilder[S, E], error) {
 	return w, err
 }
 
+// run folds what comes and writes what is done. Writes wait for the store most of the time, so
+// many go on beside the folding.
 func (w *rebuilder[S, E]) run(ctx context.Context, entries <-chan bus.Entry) error {
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(max(1, w.opt.Writers/w.opt.Workers)) // one more waits here
+	err := w.take(ctx, entries, g)
+	for _, f := range w.folds.Values() {
+		if err == nil {
+			g.Go(func() error { return w.write(ctx, f) })
+		}
+	}
+	if werr := g.Wait(); werr != nil {
+		return werr
+	}
+	return err
+}
+
+// take folds what comes, and hands over what there is no room for.
+func (w *rebuilder[S, E]) take(ctx context.Context, entries <-chan bus.Entry, g *errgroup.Group) error {
 	for e := range entries {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
-		if err := w.entry(ctx, e); err != nil {
+		f, err := w.entry(ctx, e)
+		if err != nil {
 			return err
+		}
+		if f != nil {
+			g.Go(func() error { return w.write(ctx, f) })
 		}
 		out := w.evicted
 		w.evicted = nil
 		for _, f := range out {
-			if err := w.finish(ctx, f); err != nil {
-				return err
-			}
-		}
-	}
-	for _, f := range w.folds.Values() {
-		if err := w.write(ctx, f); err != nil {
-			return err
+			g.Go(func() error { return w.finish(ctx, f) })
 		}
 	}
 	return nil
 }
 
-// entry folds one commit. Its error ends the rebuild.
-func (w *rebuilder[S, E]) entry(ctx context.Context, e bus.Entry) error {
+// entry folds one commit. What it gives is to be written. Its error ends the rebuild.
+func (w *rebuilder[S, E]) entry(ctx context.Context, e bus.Entry) (*aggregate.Folded[S], error) {
 	_, id, err := subjects.ParseEvents(e.Subject)
 	if err != nil {
 		w.broken(e.Subject, err)
-		return nil
+		return nil, nil
 	}
 	if seq, ok := w.known.Get(id); ok && e.Seq <= seq {
-		return nil
+		return nil, nil
 	}
 	f, ok := w.folds.Get(id)
 	c, err := subjects.DecodeCommit(e.Data)
@@ -76,7 +92,7 @@ func (w *rebuilder[S, E]) entry(ctx context.Context, e bus.Entry) error {
 		if ok { // no commit, and no part of the log
 			f.Seq = e.Seq
 		}
-		return nil
+		return nil, nil
 	}
 	switch {
 	case !ok && c.Rev == 1:
@@ -90,7 +106,7 @@ func (w *rebuilder[S, E]) entry(ctx context.Context, e bus.Entry) error {
 	if err := apply(w.spec.Fold, f, e.Seq, &c, nil); err != nil {
 		w.giveUp(id, err)
 	}
-	return nil
+	return nil, nil
 }
 
 // finish takes a fold that has no room to the head of its log, so that each aggregate is
@@ -105,7 +121,7 @@ func (w *rebuilder[S, E]) finish(ctx context.Context, f *aggregate.Folded[S]) er
 		return catchUp(ctx, w.journal, w.spec.Fold, f, head.Seq)
 	})
 	if errors.Is(err, ErrUndecodable) {
-		w.giveUp(f.ID, err)
+		w.passOver(f.ID, err)
 		return nil
 	}
 	if err != nil {
@@ -122,20 +138,20 @@ func (w *rebuilder[S, E]) forget(id string) {
 }
 
 // load folds an aggregate up to its head by itself: what the pass has yet to read of it
-// is then done.
-func (w *rebuilder[S, E]) load(ctx context.Context, id string) error {
+// is then done. It is nil if that cannot be done.
+func (w *rebuilder[S, E]) load(ctx context.Context, id string) (*aggregate.Folded[S], error) {
 	w.forget(id)
 	w.loads.Add(1)
 	f, err := w.fold(ctx, id)
 	if errors.Is(err, ErrUndecodable) {
-		w.giveUp(id, err)
-		return nil
+		w.passOver(id, err)
+		return nil, nil
 	}
 	if err != nil {
-		return err
+		return nil, err
 	}
 	w.known.Add(id, f.Seq)
-	return w.write(ctx, f)
+	return f, nil
 }
 
 // fold folds an aggregate from its log alone.
@@ -155,7 +171,7 @@ func (logOnly) LoadSnapshot(context.Context, string) ([]byte, error) { return ni
 // write writes all documents of an aggregate.
 func (w *rebuilder[S, E]) write(ctx context.Context, f *aggregate.Folded[S]) error {
 	if f.Unknown != nil {
-		w.giveUp(f.ID, f.Unknown)
+		w.passOver(f.ID, f.Unknown)
 		return nil
 	}
 	if f.Rev == 0 {
@@ -177,7 +193,7 @@ func (w *rebuilder[S, E]) write(ctx context.Context, f *aggregate.Folded[S]) err
 		})
 	}
 	if errors.Is(err, ErrUndecodable) {
-		w.giveUp(f.ID, err)
+		w.passOver(f.ID, err)
 		return nil
 	}
 	if err != nil {
@@ -193,9 +209,14 @@ func (w *rebuilder[S, E]) write(ctx context.Context, f *aggregate.Folded[S]) err
 	return nil
 }
 
-// giveUp passes over an aggregate from now on.
+// giveUp drops a fold, and passes over the aggregate from now on.
 func (w *rebuilder[S, E]) giveUp(id string, err error) {
 	w.forget(id)
+	w.passOver(id, err)
+}
+
+// passOver passes over an aggregate from now on, of which there is no fold.
+func (w *rebuilder[S, E]) passOver(id string, err error) {
 	w.known.Add(id, math.MaxUint64)
 	w.broken(id, err)
 }

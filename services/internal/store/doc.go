@@ -49,6 +49,7 @@
 // # Implementations
 //
 // services/internal/store/sqlite is the embedded one, for a single process.
+// services/internal/store/rethink is the one for services that run apart.
 // services/internal/store/storetest is the suite that every implementation passes, and
 // the precise form of what this package promises.
 package store

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	r "gopkg.in/rethinkdb/rethinkdb-go.v6"
@@ -19,12 +20,17 @@ const (
 	feedBytes = 64 << 20
 	// silence is for how many heartbeats the server may say nothing.
 	silence = 3
+	// standstill is for how many heartbeats the server may live and not go on with the
+	// initial documents. If its queue overflows before Ready, it keeps that to itself
+	// until every shard of the table is written to again.
+	standstill = 5
 )
 
 var (
 	errOverflow = fmt.Errorf("%w: its reader fell behind and its buffer is full", store.ErrFeedLost)
 	errCleared  = fmt.Errorf("%w: the table was cleared", store.ErrFeedLost)
 	errSilent   = fmt.Errorf("%w: the server gives no sign of life", store.ErrFeedLost)
+	errStuck    = fmt.Errorf("%w: the server does not come to the end of the initial documents", store.ErrFeedLost)
 )
 
 // feed implements store.Feed. One goroutine takes changes from the server as fast as
@@ -39,6 +45,8 @@ type feed struct {
 	stop  func() bool   // stops waiting for ctx
 	over  chan struct{} // closed when the feed has ended
 	gone  chan struct{} // closed when its goroutines have
+
+	seen atomic.Uint64 // how much the server has sent, whatever it was
 
 	mu     sync.Mutex
 	buffer []store.Change
@@ -135,6 +143,7 @@ func (f *feed) read(cursor *r.Cursor) {
 			f.end(f.lost(cursor.Err()))
 			return
 		}
+		f.seen.Add(1)
 		change, relevant, err := parseChange(text)
 		switch {
 		case err != nil:
@@ -202,21 +211,34 @@ func (f *feed) listen() {
 	beat := r.DB(f.store.config.Database).Table(beatTable).Get(beatTable)
 	timer := time.NewTimer(interval)
 	defer timer.Stop()
-	for {
+	var seen uint64
+	for still := 0; still < standstill; {
 		select {
 		case <-f.over:
 			return
 		case <-timer.C:
 		}
 		patience := time.AfterFunc(silence*interval, func() { f.end(errSilent) })
-		_, err := f.link.one(beat, r.RunOpts{ReadMode: majority})
+		_, err := f.link.one(beat, r.RunOpts{})
 		patience.Stop()
 		if err != nil {
 			f.end(f.lost(err))
 			return
 		}
+		still++
+		if now := f.seen.Load(); now != seen || !f.expecting() {
+			seen, still = now, 0
+		}
 		timer.Reset(interval)
 	}
+	f.end(errStuck)
+}
+
+// expecting reports whether it is the server's turn to go on with the initial documents.
+func (f *feed) expecting() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return !f.ready && len(f.buffer) == 0
 }
 
 // offer puts a change into the buffer, and reports whether the feed goes on. A full

@@ -168,7 +168,13 @@ func TestFindReadsAPageNotATable(t *testing.T) {
 				}
 			})
 			t.Logf("read %d", read)
-			if read > 250 {
+			// Each table has eight parts inside a server, and each part reads a page of
+			// its own. Half of the documents fulfil the condition.
+			most := 8 * 21
+			if q.Where != nil {
+				most *= 3
+			}
+			if read > most+10 {
 				t.Errorf("a page of 20 took %d documents of %d", read, many)
 			}
 		})

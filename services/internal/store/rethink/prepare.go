@@ -245,18 +245,21 @@ func (s *Store) staleRows(ctx context.Context, t *table) ([]any, error) {
 	var rows []any
 	size := 0
 	term := t.term.GetAll(true).OptArgs(r.GetAllOpts{Index: t.stale()}).Limit(repairStep).Without("x", "s")
-	err := s.each(ctx, term, r.RunOpts{ReadMode: majority}, func(text json.RawMessage) (bool, error) {
+	err := s.each(ctx, term, r.RunOpts{ReadMode: majority}, func(text json.RawMessage) error {
+		if size >= repairBytes {
+			return nil // next time
+		}
 		doc, err := parseRow(text)
 		if err != nil {
-			return false, err
+			return err
 		}
 		stored, err := t.rowTerm(doc)
 		if err != nil {
-			return false, fmt.Errorf("document %q: %w", doc.ID, err)
+			return fmt.Errorf("document %q: %w", doc.ID, err)
 		}
 		rows = append(rows, stored)
 		size += len(doc.Body)
-		return size < repairBytes, nil
+		return nil
 	})
 	return rows, err
 }

@@ -109,4 +109,3 @@ func (p *proxy) pump(from, to net.Conn) {
 	delete(p.conns, from)
 	delete(p.conns, to)
 }
-

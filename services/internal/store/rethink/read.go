@@ -10,8 +10,18 @@ import (
 	"github.com/tuttihq/tutti/services/internal/store"
 )
 
-// majority is the read mode that is linearisable whatever happens to the replicas.
+// majority is the read mode that is linearisable whatever happens to the replicas. The
+// database then writes what it has to the disks of a majority before it answers.
 const majority = "majority"
+
+// reading says how a table is read. Where the store is the authority, what was read must
+// not be taken back.
+func (t *table) reading() r.RunOpts {
+	if t.Durability == store.Hard {
+		return r.RunOpts{ReadMode: majority}
+	}
+	return r.RunOpts{}
+}
 
 // Get implements store.Store.
 func (s *Store) Get(ctx context.Context, name, id string) (store.Document, error) {
@@ -28,7 +38,7 @@ func (s *Store) Get(ctx context.Context, name, id string) (store.Document, error
 	}
 	defer leave()
 	var found *row
-	if err := s.one(ctx, t.term.Get(id), r.RunOpts{ReadMode: majority}, &found); err != nil {
+	if err := s.one(ctx, t.term.Get(id), t.reading(), &found); err != nil {
 		return store.Document{}, err
 	}
 	if found == nil {
@@ -56,71 +66,86 @@ func (s *Store) Find(ctx context.Context, name string, query store.Query) (store
 		return store.Page{}, err
 	}
 	defer leave()
-	// The first batch is mostly the last.
-	opts := r.RunOpts{MaxBatchRows: plan.Limit + 1, FirstBatchScaledownFactor: 1}
-	most := store.MaxScan + 1
-	if plan.Index.Name != "" && len(query.Where) == 0 {
-		most = plan.Limit + 1 // all of them match
+	opts := t.reading()
+	c := collector{plan: plan}
+	for most := plan.Limit + 1; ; most = min(2*most, largestStep) {
+		before := c.scanned
+		opts.MaxBatchRows = most
+		if err := s.each(ctx, t.find(&c.plan, most), opts, c.see); err != nil {
+			return store.Page{}, err
+		}
+		if c.more || c.scanned-before < most {
+			return c.finish()
+		}
+		if c.plan.After, err = c.place(); err != nil {
+			return store.Page{}, err
+		}
 	}
-	if t.Durability == store.Hard {
-		opts.ReadMode = majority
-	}
-	c := collector{plan: &plan}
-	if err := s.each(ctx, t.find(&plan, most), opts, c.see); err != nil {
-		return store.Page{}, err
-	}
-	return c.finish()
 }
+
+// largestStep is how many rows Find asks for at once when what it wants is sparse. It
+// asks again from where it is, rather than leave a long answer unread: the driver keeps
+// what it knows of such an answer for as long as the connection lasts.
+const largestStep = 1000
 
 // collector gathers a page: up to Limit documents that match, of at most MaxScan.
 type collector struct {
-	plan    *store.Plan
+	plan    store.Plan
 	page    store.Page
 	last    store.Document // the last one that was looked at
 	scanned int
-	more    bool
+	more    bool // there is something behind the last one
 }
 
-func (c *collector) see(text json.RawMessage) (more bool, err error) {
-	if c.scanned == store.MaxScan {
-		c.more = true
-		return false, nil
+func (c *collector) see(text json.RawMessage) error {
+	if c.more = c.more || c.scanned == store.MaxScan; c.more {
+		return nil
 	}
 	doc, err := parseRow(text)
 	if err != nil {
-		return false, err
+		return err
 	}
-	c.scanned++
 	match := !doc.Deleted && c.plan.Matches(doc.Body)
 	if match && len(c.page.Documents) == c.plan.Limit {
 		c.more = true
-		return false, nil
+		return nil
 	}
 	if match {
 		c.page.Documents = append(c.page.Documents, *doc)
 	}
+	c.scanned++
 	c.last = *doc
-	return true, nil
+	return nil
 }
 
 func (c *collector) finish() (store.Page, error) {
 	if !c.more {
 		return c.page, nil
 	}
-	place := store.Place{ID: c.last.ID}
-	if c.plan.Index.Name != "" {
-		keys, err := c.plan.Index.Keys(c.last.Body)
-		if err != nil {
-			return store.Page{}, err
-		}
-		for _, key := range keys { // of a multi index, the one by which it was found
-			if len(c.plan.Equal) == 0 || store.CompareValues(key[0], c.plan.Equal[0]) == 0 {
-				place.Key = key
-			}
+	place, err := c.place()
+	if err != nil {
+		return store.Page{}, err
+	}
+	c.page.Next = c.plan.Cursor(*place)
+	return c.page, nil
+}
+
+// place returns the place of the last document that was looked at.
+func (c *collector) place() (*store.Place, error) {
+	place := &store.Place{ID: c.last.ID}
+	if c.plan.Index.Name == "" {
+		return place, nil
+	}
+	keys, err := c.plan.Index.Keys(c.last.Body)
+	if err != nil {
+		return nil, err
+	}
+	for _, key := range keys { // of a multi index, the one by which it was found
+		if len(c.plan.Equal) == 0 || store.CompareValues(key[0], c.plan.Equal[0]) == 0 {
+			place.Key = key
 		}
 	}
-	c.page.Next = c.plan.Cursor(place)
-	return c.page, nil
+	return place, nil
 }
 
 // find returns the query for a plan: one range of one index, in its order, of most rows.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	r "gopkg.in/rethinkdb/rethinkdb-go.v6"
 
@@ -42,37 +43,67 @@ func (s *Store) with(ctx context.Context, f func(*link) error) error {
 
 // one runs a query that has one answer, and decodes it into v.
 func (s *Store) one(ctx context.Context, term r.Term, opts r.RunOpts, v any) error {
-	return s.with(ctx, func(l *link) error {
-		answer, err := l.one(term, opts)
-		if err != nil {
-			return err
-		}
-		return json.Unmarshal(answer, v)
+	return again(ctx, func() error {
+		return s.with(ctx, func(l *link) error {
+			answer, err := l.one(term, opts)
+			if err != nil {
+				return err
+			}
+			return json.Unmarshal(answer, v)
+		})
 	})
 }
 
-// each runs a query that has a sequence as its answer, or an array, and calls f with
-// each element until it has had enough.
-func (s *Store) each(ctx context.Context, term r.Term, opts r.RunOpts, f func(json.RawMessage) (more bool, err error)) error {
-	return s.with(ctx, func(l *link) error {
-		cursor, err := l.run(term, opts)
-		if err != nil {
+// each runs a query that has a sequence as its answer, and calls f with each element,
+// until it fails. It reads all of it in any case.
+func (s *Store) each(ctx context.Context, term r.Term, opts r.RunOpts, f func(json.RawMessage) error) error {
+	var begun bool
+	var last error
+	err := again(ctx, func() error {
+		last = s.with(ctx, func(l *link) error {
+			cursor, err := l.run(term, opts)
+			if err != nil {
+				return err
+			}
+			begun = true
+			for row, more := cursor.NextResponse(); more; row, more = cursor.NextResponse() {
+				if err == nil {
+					err = f(row)
+				}
+			}
+			return errors.Join(cursor.Err(), cursor.Close(), err)
+		})
+		if begun {
+			return nil // f has seen some of it
+		}
+		return last
+	})
+	if begun {
+		return last
+	}
+	return err
+}
+
+// errNotDone goes with what the database certainly has not done.
+var errNotDone = errors.New("not done")
+
+// again repeats for a moment what the database certainly has not done: a table that was
+// just made or resharded is known to some of a server's threads before the others.
+func again(ctx context.Context, do func() error) error {
+	for wait := 10 * time.Millisecond; ; wait *= 2 {
+		err := do()
+		if !errors.Is(err, errNotDone) || wait > 200*time.Millisecond {
 			return err
 		}
-		more, err := true, error(nil)
-		for more && err == nil {
-			var row []byte
-			if row, more = cursor.NextResponse(); more {
-				more, err = f(row)
-			}
+		if !sleep(ctx, wait) {
+			return ctx.Err()
 		}
-		// Closing tells the server to forget what was not read.
-		return errors.Join(err, cursor.Err(), cursor.Close())
-	})
+	}
 }
 
 // failed tells the caller's giving up apart from the database's failing.
 func (s *Store) failed(ctx, waiting context.Context, err error) error {
+	var notDone r.RQLOpFailedError
 	switch {
 	case ctx.Err() != nil:
 		return ctx.Err()
@@ -80,6 +111,8 @@ func (s *Store) failed(ctx, waiting context.Context, err error) error {
 		return fmt.Errorf("rethink: the database does not let us in: %s", told(err))
 	case waiting.Err() != nil:
 		return fmt.Errorf("%w: no answer from the database for %s: %s", store.ErrUnavailable, s.config.Patience, told(err))
+	case errors.As(err, &notDone):
+		return fmt.Errorf("%w: %w: %s", store.ErrUnavailable, errNotDone, told(err))
 	default:
 		return fmt.Errorf("%w: %s", store.ErrUnavailable, told(err))
 	}

@@ -23,24 +23,10 @@ func MakeUser(ctx context.Context, config Config, user, password string) error {
 	if password == "" {
 		return fmt.Errorf("%w: rethink: a user without a password", store.ErrInvalid)
 	}
-	config, err := config.complete()
-	if err != nil {
-		return err
-	}
-	s := &Store{config: config, feeds: make(map[*feed]struct{})}
-	if s.dialer, err = newDialer(config); err != nil {
-		return err
-	}
-	s.pool = newPool(s.dialer, config.MaxOpen)
-	err = s.makeUser(ctx, user, password)
-	_ = s.Close()
-	return err
+	return administer(ctx, config, func(s *Store) error { return s.makeUser(ctx, user, password) })
 }
 
 func (s *Store) makeUser(ctx context.Context, user, password string) error {
-	if err := s.await(ctx); err != nil {
-		return err
-	}
 	if err := s.make(ctx, r.DBCreate(s.config.Database)); err != nil {
 		return err
 	}

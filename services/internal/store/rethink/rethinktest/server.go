@@ -170,6 +170,9 @@ func (p *process) await(ctx context.Context, address string) error {
 
 func ask(address string) error {
 	conn, err := r.NewConnection(address, &r.ConnectOpts{Timeout: time.Second})
+	if wrong := (r.RQLAuthError{}); errors.As(err, &wrong) {
+		return nil // it has a password, and knows it
+	}
 	if err != nil {
 		return err
 	}

@@ -34,7 +34,7 @@ func Shared(t testing.TB) Database {
 	sharing.Lock()
 	defer sharing.Unlock()
 	if shared == nil {
-		dir, err := os.MkdirTemp("", "rethinktest-")
+		dir, err := os.MkdirTemp("", "rethinktest-") //nolint:usetesting // it outlives the test that asked first
 		if err != nil {
 			t.Fatal(err)
 		}

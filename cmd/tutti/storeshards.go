@@ -1,0 +1,52 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/tuttihq/tutti/services"
+)
+
+func storeShardsCommand() *cobra.Command {
+	var shards, replicas int
+	var within time.Duration
+	c := &cobra.Command{
+		Use:   "store-shards --shards N --replicas N",
+		Short: "Spread the database's tables over its servers",
+		Long: `Spread every table of RethinkDB over so many shards with so many replicas each, and wait until
+all are ready. The services may run meanwhile: what they follow of a table breaks off, and
+begins again by itself. Each replica needs a server of its own.
+
+store.user must be an administrator: RethinkDB's own is "admin".`,
+		Example: "  TUTTI_STORE__USER=admin TUTTI_STORE__PASSWORD_FILE=admin.secret \\\n    tutti store-shards --store rethinkdb --shards 2 --replicas 3",
+		Args:    cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			cfg, err := loadConfig(c, os.Environ)
+			if err != nil {
+				return err
+			}
+			log, err := services.NewLogger(cfg.Log, c.ErrOrStderr())
+			if err != nil {
+				return err
+			}
+			cfg.Store.Shards, cfg.Store.Replicas = shards, replicas
+			ctx, cancel := context.WithTimeout(c.Context(), within)
+			defer cancel()
+			if err := services.ReshapeStore(ctx, cfg, log); err != nil {
+				return err
+			}
+			_, err = fmt.Fprintf(c.OutOrStdout(), "database %s: %d shards, %d replicas of each\n", cfg.Store.Database, shards, replicas)
+			return err
+		},
+	}
+	c.Flags().IntVar(&shards, "shards", 1, "cut each table into `N` parts")
+	c.Flags().IntVar(&replicas, "replicas", 1, "keep each part on `N` servers")
+	c.Flags().DurationVar(&within, "within", time.Hour, "wait so long for the tables")
+	c.Flags().String("store", services.Defaults().Store.Kind, "the `KIND` of store")
+	logFlags(c)
+	return c
+}

@@ -1,0 +1,49 @@
+package rethink
+
+import (
+	"context"
+	"fmt"
+
+	r "gopkg.in/rethinkdb/rethinkdb-go.v6"
+)
+
+// Reshape spreads every table of the database over as many shards, each with as many
+// replicas, as the configuration says, and waits until all are ready. Documents can be read
+// and written meanwhile; open feeds are lost, with store.ErrFeedLost. The configuration's
+// user is an administrator. There must be as many servers as replicas, or nothing is changed.
+// Errors are those of [Open].
+func Reshape(ctx context.Context, config Config) error {
+	return administer(ctx, config, func(s *Store) error {
+		var done struct {
+			Reconfigured int `json:"reconfigured"`
+		}
+		opts := r.ReconfigureOpts{Shards: s.config.Shards, Replicas: s.config.Replicas}
+		if err := s.one(ctx, r.DB(s.config.Database).Reconfigure(opts), r.RunOpts{}, &done); err != nil {
+			return err
+		}
+		if done.Reconfigured == 0 {
+			return fmt.Errorf("%w: there is no table in database %q", ErrUnprepared, s.config.Database)
+		}
+		return s.one(ctx, r.DB(s.config.Database).Wait(), r.RunOpts{}, new(any))
+	})
+}
+
+// administer runs f with a connection, once a server answers.
+func administer(ctx context.Context, config Config, f func(*Store) error) error {
+	config, err := config.complete()
+	if err != nil {
+		return err
+	}
+	s := &Store{config: config, feeds: make(map[*feed]struct{})}
+	if s.dialer, err = newDialer(config); err != nil {
+		return err
+	}
+	s.pool = newPool(s.dialer, config.MaxOpen)
+	if err = s.await(ctx); err == nil {
+		err = f(s)
+	}
+	if closing := s.Close(); err == nil {
+		err = closing
+	}
+	return err
+}
