@@ -114,6 +114,9 @@ func checkRemote(ctx context.Context, cfg Config) Finding {
 // Hint says what an operator can do about an error that Start returned; empty if there is
 // nothing to say beyond the error itself.
 func Hint(err error) string {
+	if hint := transferHint(err); hint != "" {
+		return hint
+	}
 	switch {
 	case errors.Is(err, bus.ErrLocked), errors.Is(err, sqlite.ErrLocked):
 		return "Another tutti uses this data directory: stop it, or choose another one with --data."

@@ -14,6 +14,7 @@ import (
 	"github.com/tuttihq/tutti/services/auth"
 	"github.com/tuttihq/tutti/services/internal/bus"
 	"github.com/tuttihq/tutti/services/internal/store"
+	"github.com/tuttihq/tutti/services/internal/store/rethink"
 	"github.com/tuttihq/tutti/services/internal/store/transfer"
 	"github.com/tuttihq/tutti/services/profile"
 	"github.com/tuttihq/tutti/services/room"
@@ -160,4 +161,24 @@ type waiting struct {
 	Verb      string          `json:"verb"`
 	Principal string          `json:"principal"`
 	Envelope  json.RawMessage `json:"envelope"`
+}
+
+// transferHint says what an operator can do about an error of a migration, an export or an
+// import; empty for any other.
+func transferHint(err error) string {
+	switch {
+	case errors.Is(err, ErrNewerSchema), errors.Is(err, ErrExportNewer):
+		return "Run the newer release, or one that is newer still: this one might misread what is there."
+	case errors.Is(err, ErrNotMigrated), errors.Is(err, rethink.ErrUnprepared):
+		return "Run tutti migrate, as users who may make streams and tables."
+	case errors.Is(err, ErrHalfImported):
+		return "Run tutti import with the same export again: it goes on where it was."
+	case errors.Is(err, ErrNotEmpty):
+		return "Import into a deployment that has no data; nothing was changed in this one."
+	case errors.Is(err, ErrRunning):
+		return "Stop all services of the deployment; NATS and the store must run."
+	case errors.Is(err, ErrExportIncomplete), errors.Is(err, ErrExportDamaged):
+		return "Nothing was imported. Copy the export again, or make another one."
+	}
+	return ""
 }

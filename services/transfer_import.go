@@ -20,8 +20,11 @@ import (
 // ImportOptions say what is imported.
 type ImportOptions struct {
 	// From is the directory or file that Export wrote.
-	From     string
-	Progress Progress
+	From string
+	// DocumentsOnly leaves out the logs that an export has: for a deployment that has lost its
+	// store and not its logs.
+	DocumentsOnly bool
+	Progress      Progress
 }
 
 const (
@@ -56,7 +59,10 @@ func Import(ctx context.Context, cfg Config, opt ImportOptions, log *slog.Logger
 	if err != nil {
 		return TransferReport{}, err
 	}
-	m := importer{System: s, store: st, in: in, progress: opt.Progress, report: TransferReport{Export: in.Manifest().ID}}
+	m := importer{
+		System: s, store: st, in: in, logged: in.Manifest().Logs && !opt.DocumentsOnly, progress: opt.Progress,
+		report: TransferReport{Export: in.Manifest().ID},
+	}
 	err = m.run(ctx, cfg)
 	return m.report, errors.Join(err, s.detach(ctx, cfg))
 }
@@ -76,6 +82,7 @@ type importer struct {
 	*System
 	store    store.Store
 	in       *transfer.Reader
+	logged   bool // the logs come too
 	progress Progress
 	report   TransferReport
 }
@@ -91,7 +98,7 @@ func (m *importer) run(ctx context.Context, cfg Config) error {
 	}
 	switch {
 	case at.IsZero():
-		if err := m.empty(ctx, x.Logs); err != nil {
+		if err := m.empty(ctx); err != nil {
 			return err
 		}
 	case !have.of(x):
@@ -167,14 +174,14 @@ func (m *importer) stopped(ctx context.Context, cfg Config) error {
 }
 
 // empty refuses a deployment that has data.
-func (m *importer) empty(ctx context.Context, logs bool) error {
+func (m *importer) empty(ctx context.Context) error {
 	for _, service := range logKeepers() {
 		states, err := m.bus.LogState(ctx, service)
 		if err != nil {
 			return err
 		}
 		for _, s := range states {
-			if logs && s.LastSeq > 0 {
+			if m.logged && s.LastSeq > 0 {
 				return fmt.Errorf("%w: stream %s holds, or held, %d messages", ErrNotEmpty, s.Name, s.LastSeq)
 			}
 		}
@@ -245,7 +252,7 @@ func (m *importer) documents(ctx context.Context, member transfer.Member) error 
 // command: it takes effect once.
 func (m *importer) commands(ctx context.Context, x transfer.Manifest) error {
 	for _, member := range x.Members {
-		if member.Kind != kindCommands {
+		if member.Kind != kindCommands || !m.logged {
 			continue
 		}
 		for line, err := range m.in.Records(member) {

@@ -20,7 +20,7 @@ import (
 
 // logs brings the logs of all services, and has their readers go on where they were.
 func (m *importer) logs(ctx context.Context, x transfer.Manifest) error {
-	if !x.Logs {
+	if !m.logged {
 		return nil
 	}
 	for _, service := range logKeepers() {

@@ -338,29 +338,36 @@ func TestImportRefuses(t *testing.T) {
 	refused("services that run", beside, out, services.ErrRunning)
 }
 
-// Documents alone are a backup of what no log has: lists come from the logs that are there.
+// A store that is lost comes back from an export's documents, and the logs that are there.
 func TestDocumentsAlone(t *testing.T) {
 	b := build(t)
 	before := inspect(t, b.cfg)
-	tar := filepath.Join(t.TempDir(), "documents.tar")
-	r, err := services.Export(t.Context(), b.cfg, services.ExportOptions{To: tar, DocumentsOnly: true}, quiet)
+	dir := t.TempDir()
+	alone, whole := filepath.Join(dir, "documents.tar"), filepath.Join(dir, "whole.tar")
+	r, err := services.Export(t.Context(), b.cfg, services.ExportOptions{To: alone, DocumentsOnly: true}, quiet)
 	if err != nil || r.Commits != 0 || r.Documents == 0 {
 		t.Fatalf("%+v, %v", r, err)
 	}
-	// The store is lost, the log is not.
-	files, err := filepath.Glob(filepath.Join(b.cfg.Data, "documents.db*"))
-	if err != nil || len(files) == 0 {
-		t.Fatal(files, err)
-	}
-	for _, f := range files {
-		if err := os.Remove(f); err != nil {
+	export(t, b.cfg, whole)
+	for _, from := range []string{alone, whole} {
+		files, err := filepath.Glob(filepath.Join(b.cfg.Data, "documents.db*"))
+		if err != nil || len(files) == 0 {
+			t.Fatal(files, err)
+		}
+		for _, f := range files {
+			if err := os.Remove(f); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if _, err := services.Import(t.Context(), b.cfg, services.ImportOptions{From: whole}, quiet); !errors.Is(err, services.ErrNotEmpty) {
+			t.Errorf("logs over logs: %v", err)
+		}
+		opt := services.ImportOptions{From: from, DocumentsOnly: from == whole}
+		if _, err := services.Import(t.Context(), b.cfg, opt, quiet); err != nil {
 			t.Fatal(err)
 		}
+		alike(t, inspect(t, b.cfg), before)
 	}
-	if _, err := services.Import(t.Context(), b.cfg, services.ImportOptions{From: tar}, quiet); err != nil {
-		t.Fatal(err)
-	}
-	alike(t, inspect(t, b.cfg), before)
 }
 
 func status(t *testing.T, url, token string) int {

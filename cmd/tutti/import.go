@@ -56,6 +56,7 @@ are: a track that was to end meanwhile has ended.`,
 	}
 	toolFlags(c)
 	c.Flags().StringVar(&opt.From, "from", "", "the `PATH` of the export")
+	c.Flags().BoolVar(&opt.DocumentsOnly, "documents-only", false, "leave out the logs of the export: for a deployment that has lost its store and not its logs")
 	_ = c.MarkFlagRequired("from") // the flag is there
 	return c
 }

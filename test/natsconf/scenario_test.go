@@ -424,6 +424,6 @@ func resume(t *testing.T, address string, p party) {
 		if err := room.Chat().Send(ctx, "Back again."); err != nil {
 			return err
 		}
-		return ann.Playlist(p.playlist).Rename(ctx, "On")
+		return ann.Playlist(p.playlist).Remove(ctx, "demo:night-tram")
 	}))
 }

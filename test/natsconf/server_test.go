@@ -130,3 +130,14 @@ func (c *client) mayHear(subject string) bool {
 	}
 	return !no
 }
+
+// The server takes messages as large as Tutti makes them.
+func TestLargeMessages(t *testing.T) {
+	const most = 8 << 20 // what the embedded server takes
+	s := run(t, read(t, "nats.conf"))
+	for user := range users {
+		if got := login(t, s, user).MaxPayload(); got != most {
+			t.Errorf("%s may send %d bytes, not %d", user, got, most)
+		}
+	}
+}

@@ -72,6 +72,11 @@ func eventually(t *testing.T, do func() error) {
 		if !errors.Is(err, store.ErrUnavailable) || time.Now().After(over) {
 			t.Fatal(err)
 		}
+		select {
+		case <-t.Context().Done():
+			t.Fatal(err)
+		case <-time.After(10 * time.Millisecond):
+		}
 	}
 }
 
@@ -154,7 +159,31 @@ func TestServerIsLost(t *testing.T) {
 		m.untilPresent(again)
 	})
 
+	t.Run("closed while frozen", func(t *testing.T) {
+		s, err := rethink.Open(t.Context(), impatient(config), []store.Table{rooms})
+		if err != nil {
+			t.Fatal(err)
+		}
+		feed, err := s.Changes(t.Context(), rooms.Name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		server.Freeze(t)
+		defer server.Thaw(t)
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+		if err := feed.Close(); err != nil {
+			t.Error(err)
+		}
+		if _, err := feed.Next(t.Context()); !errors.Is(err, store.ErrClosed) {
+			t.Errorf("a feed of a closed store: %v", err)
+		}
+	})
+
 	t.Run("cleared elsewhere", func(t *testing.T) {
+		eventually(t, func() error { return try(t, writer, "r1", 50) })
+		m.untilPresent(writer)
 		before := m.lossCount()
 		if err := writer.Clear(t.Context(), rooms.Name); err != nil {
 			t.Fatal(err)
@@ -193,6 +222,45 @@ func TestServerQueueOverflows(t *testing.T) {
 	defer m.mu.Unlock()
 	if err := m.losses[0]; !errors.Is(err, store.ErrFeedLost) || !strings.Contains(err.Error(), "limit") {
 		t.Errorf("the feed was lost to %v", err)
+	}
+}
+
+// It overflows before the feed is ready, because the reader takes his time with the initial
+// documents: the server says nothing of it, and the feed must not wait for ever.
+func TestServerQueueOverflowsBeforeReady(t *testing.T) {
+	config := fresh(t)
+	config.FeedQueue, config.FeedBuffer = 10, 1
+	s := open(t, impatient(config), rooms)
+	body := []byte(`{"name":"` + strings.Repeat("x", 100<<10) + `"}`)
+	for i := range 100 { // more than the driver takes at once
+		doc := store.Document{ID: fmt.Sprint("r", i), Version: rev(1), Body: body}
+		if err := s.Put(t.Context(), rooms.Name, doc); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	feed, err := s.Changes(ctx, rooms.Name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer feed.Close()
+	if change, err := feed.Next(ctx); err != nil || change.Kind != store.Initial {
+		t.Fatalf("first came %s, %v", change.Kind, err)
+	}
+	for n := range 40 {
+		for i := range 5 {
+			put(t, s, fmt.Sprint("r", i), n+2)
+		}
+	}
+	for {
+		if _, err := feed.Next(ctx); err != nil {
+			if !errors.Is(err, store.ErrFeedLost) {
+				t.Fatal(err)
+			}
+			t.Log(err)
+			return
+		}
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"sync"
 	"testing"
@@ -40,8 +41,9 @@ func Find(t testing.TB) string {
 
 // Server is a server of its own process.
 type Server struct {
-	program, dir string
-	port         int
+	program, dir  string
+	port, cluster int
+	arguments     []string
 
 	mu      sync.Mutex
 	process *process
@@ -58,25 +60,41 @@ type process struct {
 // command line.
 func Start(t testing.TB, arguments ...string) *Server {
 	t.Helper()
-	s := &Server{program: Find(t), dir: filepath.Join(t.TempDir(), "rethinkdb")}
-	if err := s.start(t.Context(), arguments...); err != nil {
+	s := &Server{program: Find(t), dir: filepath.Join(t.TempDir(), "rethinkdb"), arguments: arguments}
+	if err := s.start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(s.Stop)
 	return s
 }
 
+// StartCluster starts as many servers, which know each other.
+func StartCluster(t testing.TB, size int) []*Server {
+	t.Helper()
+	servers := make([]*Server, size)
+	for i := range servers {
+		var join []string
+		for _, other := range servers[:i] {
+			join = append(join, "--join", net.JoinHostPort("127.0.0.1", strconv.Itoa(other.cluster)))
+		}
+		servers[i] = Start(t, join...)
+	}
+	return servers
+}
+
 // start finds a free port, which somebody else may take before the server does, and
 // then another.
-func (s *Server) start(ctx context.Context, arguments ...string) error {
+func (s *Server) start(ctx context.Context) error {
 	var problems []error
 	for range 5 {
-		port, err := freePort(ctx)
-		if err != nil {
+		var err error
+		if s.port, err = freePort(ctx); err != nil {
 			return err
 		}
-		s.port = port
-		if err = s.run(ctx, arguments...); err == nil {
+		if s.cluster, err = freePort(ctx); err != nil {
+			return err
+		}
+		if err = s.run(ctx); err == nil {
 			return nil
 		}
 		problems = append(problems, err)
@@ -100,19 +118,21 @@ func freePort(ctx context.Context) (int, error) {
 	return addr.Port, nil
 }
 
+// Name is the server's name in its cluster.
+func (s *Server) Name() string { return fmt.Sprint("server_", s.port) }
+
 // Addr is where drivers connect to, HOST:PORT. It stays the same when the server restarts.
 func (s *Server) Addr() string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(s.port)) }
 
 // run starts the program and waits until it answers.
-func (s *Server) run(ctx context.Context, arguments ...string) error {
-	cluster, err := freePort(ctx)
-	if err != nil {
-		return err
-	}
+func (s *Server) run(ctx context.Context) error {
 	all := append([]string{
 		"--bind", "127.0.0.1", "--no-http-admin", "--no-update-check", "--directory", s.dir, "--cache-size", "256",
-		"--driver-port", strconv.Itoa(s.port), "--cluster-port", strconv.Itoa(cluster), "--server-name", "test",
-	}, arguments...)
+		"--driver-port", strconv.Itoa(s.port), "--cluster-port", strconv.Itoa(s.cluster),
+	}, s.arguments...)
+	if _, err := os.Stat(s.dir); err != nil { // a directory remembers its name
+		all = append(all, "--server-name", s.Name())
+	}
 	p := &process{cmd: exec.Command(s.program, all...), gone: make(chan struct{})} //nolint:gosec,noctx // its life is the test's, and the program is the one on the PATH
 	p.cmd.Stdout, p.cmd.Stderr = &p.said, &p.said
 	p.cmd.SysProcAttr = dieWithUs()
@@ -131,7 +151,7 @@ func (s *Server) run(ctx context.Context, arguments ...string) error {
 	if err := <-started; err != nil {
 		return err
 	}
-	if err := p.await(ctx, s.Addr()); err != nil {
+	if err := p.await(ctx, s.ask); err != nil {
 		p.kill()
 		return fmt.Errorf("%w; the server said:\n%s", err, p.said.String())
 	}
@@ -147,11 +167,11 @@ func (p *process) kill() {
 }
 
 // await waits until the server answers a query.
-func (p *process) await(ctx context.Context, address string) error {
+func (p *process) await(ctx context.Context, ask func() error) error {
 	ctx, cancel := context.WithTimeout(ctx, startPatience)
 	defer cancel()
 	for {
-		err := ask(address)
+		err := ask()
 		if err == nil {
 			return nil
 		}
@@ -168,8 +188,16 @@ func (p *process) await(ctx context.Context, address string) error {
 	}
 }
 
-func ask(address string) error {
-	conn, err := r.NewConnection(address, &r.ConnectOpts{Timeout: time.Second})
+// ask asks the server for a sign of life. One that speaks TLS need only listen.
+func (s *Server) ask() error {
+	if slices.Contains(s.arguments, "--driver-tls-key") {
+		conn, err := net.Dial("tcp", s.Addr()) //nolint:noctx // it is this machine
+		if err != nil {
+			return err
+		}
+		return conn.Close()
+	}
+	conn, err := r.NewConnection(s.Addr(), &r.ConnectOpts{Timeout: time.Second})
 	if wrong := (r.RQLAuthError{}); errors.As(err, &wrong) {
 		return nil // it has a password, and knows it
 	}
