@@ -3,8 +3,11 @@ package services
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/binary"
 	"errors"
 	"fmt"
+	"hash"
 	"sync/atomic"
 	"time"
 
@@ -74,6 +77,7 @@ type shard struct {
 	// had is the last sequence that was there, seq that of the present record.
 	had, seq uint64
 	refill   *bus.Refill
+	sum      hash.Hash // of the records
 	// readers tells for each reader behind which sequence it is to go on.
 	readers map[string]uint64
 }
@@ -87,7 +91,7 @@ func (m *importer) fill(ctx context.Context, service string, members []transfer.
 	}
 	for _, s := range states {
 		f.shards = append(f.shards, &shard{
-			name: s.Name, had: s.LastSeq, refill: m.bus.Refill(s.Name, s.LastSeq), readers: map[string]uint64{},
+			name: s.Name, had: s.LastSeq, refill: m.bus.Refill(s.Name, s.LastSeq), readers: map[string]uint64{}, sum: sha256.New(),
 		})
 	}
 	var total uint64
@@ -120,12 +124,15 @@ func (m *importer) fill(ctx context.Context, service string, members []transfer.
 			}
 		}
 	}
-	for _, s := range f.shards {
+	for i, s := range f.shards {
 		if err := s.refill.Flush(ctx); err != nil {
 			return nil, err
 		}
 		if s.had > s.seq {
 			return nil, fmt.Errorf("%w: stream %s holds %d messages that are not of this export", ErrNotEmpty, s.name, s.had-s.seq)
+		}
+		if err := m.verify(ctx, f.log, i, s); err != nil {
+			return nil, err
 		}
 		for name := range names {
 			if _, stops := s.readers[name]; !stops {
@@ -149,6 +156,7 @@ func (m *importer) put(ctx context.Context, f *filling, line []byte, at func(*sh
 	s := f.shards[f.log.Shard(id)]
 	s.seq++
 	at(s)
+	note(s.sum, f.log.Subject(id), data)
 	switch {
 	case s.seq < s.had:
 		f.there++
@@ -159,6 +167,43 @@ func (m *importer) put(ctx context.Context, f *filling, line []byte, at func(*sh
 		return m.same(ctx, s, f.log.Subject(id), data)
 	}
 	return s.refill.Add(ctx, f.log.Subject(id), data)
+}
+
+// note adds a message to a sum.
+func note(sum hash.Hash, subject string, data []byte) {
+	var size [8]byte
+	binary.BigEndian.PutUint64(size[:], uint64(len(data)))
+	_, _ = sum.Write([]byte(subject)) // a sum takes everything
+	_, _ = sum.Write(size[:])
+	_, _ = sum.Write(data)
+}
+
+// verify reads a stream back and compares it with the records: somebody who wrote to it while
+// it was filled has taken the place of one of them.
+func (m *importer) verify(ctx context.Context, log subjects.Log, i int, s *shard) error {
+	sum, at := sha256.New(), uint64(0)
+	for try := 1; at < s.seq; try++ { // any replica may answer, and one may lack the newest
+		if try > importTries {
+			return fmt.Errorf("%w: %s was read to %d, and goes to %d", bus.ErrUnavailable, s.name, at, s.seq)
+		}
+		if try > 1 {
+			if err := wait(ctx, 100*time.Millisecond<<try); err != nil {
+				return err
+			}
+		}
+		err := m.bus.Read(ctx, s.name, log.Wildcard(i), at+1, func(e bus.Entry) error {
+			at = e.Seq
+			note(sum, e.Subject, e.Data)
+			return nil
+		})
+		if err != nil && !errors.Is(err, bus.ErrUnavailable) {
+			return err
+		}
+	}
+	if at != s.seq || !bytes.Equal(sum.Sum(nil), s.sum.Sum(nil)) {
+		return fmt.Errorf("%w: stream %s is not what was imported: somebody else has written to it", ErrNotEmpty, s.name)
+	}
+	return nil
 }
 
 // same compares the last message of a stream with the record that should be there.

@@ -111,6 +111,10 @@ func runCluster(ctx context.Context, out io.Writer, cfg cluster.Config) error {
 	}
 	begin := time.Now()
 	c, err := cluster.Start(ctx, cfg)
+	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+		_, err = fmt.Fprintln(out, "stopped before it was ready")
+		return err
+	}
 	if err != nil {
 		return err
 	}

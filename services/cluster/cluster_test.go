@@ -295,6 +295,9 @@ func TestACancelledStartLeavesNothing(t *testing.T) {
 		stop(t, c)
 		t.Fatal("it started")
 	}
+	if !errors.Is(err, errStop) || errors.Is(err, ErrNotReady) {
+		t.Errorf("given up: %v", err)
+	}
 	lock, err := lockDir(t.Context(), cfg.Dir)
 	if err != nil {
 		t.Fatal(err)

@@ -73,6 +73,9 @@ func Start(ctx context.Context, cfg Config) (*Cluster, error) {
 	if err := c.begin(ctx); err != nil {
 		stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), cfg.StopWithin)
 		defer cancel()
+		if errors.Is(ctx.Err(), context.Canceled) { // who was not ready yet is of no interest
+			err = fmt.Errorf("cluster: given up before it was ready: %w", context.Cause(ctx))
+		}
 		return nil, errors.Join(err, c.Close(stop))
 	}
 	return c, nil

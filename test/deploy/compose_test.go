@@ -37,7 +37,7 @@ func stage(t *testing.T) string {
 			t.Fatal(err)
 		}
 	}
-	secrets := filepath.Join(dir, "deploy/compose/secrets")
+	secrets := filepath.Join(dir, "deploy", "compose", "secrets")
 	err := filepath.WalkDir(secrets, func(path string, d fs.DirEntry, err error) error { // those of a deployment beside this clone
 		if err == nil && d.Type().IsRegular() {
 			err = os.Remove(path)
@@ -53,7 +53,7 @@ func stage(t *testing.T) string {
 
 func makeSecrets(t *testing.T, dir string) string {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), "sh", filepath.Join(dir, "deploy/compose/make-secrets"))
+	cmd := exec.CommandContext(t.Context(), "sh", filepath.Join(dir, "deploy", "compose", "make-secrets"))
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		t.Fatalf("make-secrets: %v\n%s", err, out)
@@ -291,7 +291,7 @@ func TestServicesReachWhatTheyName(t *testing.T) {
 
 func TestSecretsAreMadeOnce(t *testing.T) {
 	dir := stage(t)
-	secrets := filepath.Join(dir, "deploy/compose/secrets")
+	secrets := filepath.Join(dir, "deploy", "compose", "secrets")
 	if info, err := os.Stat(secrets); err != nil || info.Mode().Perm() != 0o700 {
 		t.Errorf("%v, %v", info, err)
 	}

@@ -94,14 +94,22 @@ func (h *host) addresses(service string, port int) (out []string) {
 func (h *host) volume(name string) string { return filepath.Join(h.dir, "volume-"+name) }
 
 // tool runs the program in place of what a service runs, and waits until it has ended well:
-// "docker compose run --rm --no-deps SERVICE args…".
-func (h *host) tool(service string, args ...string) {
+// "docker compose run --rm --no-deps SERVICE args…". What the guide says can be run again is,
+// up to so many times in all.
+func (h *host) tool(service string, times int, args ...string) {
 	h.t.Helper()
 	s := h.project.Services[service]
 	s.Command = args
 	c := h.container(service, 1, s)
-	c.start()
-	c.finished()
+	for ; times > 0; times-- {
+		c.start()
+		<-c.done
+		if c.err == nil {
+			return
+		}
+		h.t.Logf("%v: %v\n%s", args, c.err, c.said())
+	}
+	h.t.Fatalf("%v does not succeed", args)
 }
 
 // here says what the words of a compose file mean on this host, for one container.

@@ -109,7 +109,7 @@ var (
 
 // checkQuery reports what an expression names that nobody measures.
 func checkQuery(known map[string]labels, expr string) (faults []string) {
-	any := labels{"le": true}
+	some := labels{"le": true} // what some metric of the expression has
 	found := 0
 	for _, m := range metricName.FindAllStringSubmatch(expr, -1) {
 		found++
@@ -119,7 +119,7 @@ func checkQuery(known map[string]labels, expr string) (faults []string) {
 			continue
 		}
 		for l := range have {
-			any[l] = true
+			some[l] = true
 		}
 		for _, l := range matcher.FindAllStringSubmatch(m[2], -1) {
 			if !have[l[1]] && !slices.Contains(added, l[1]) {
@@ -132,7 +132,7 @@ func checkQuery(known map[string]labels, expr string) (faults []string) {
 	}
 	for _, g := range grouping.FindAllStringSubmatch(quoted.ReplaceAllString(expr, ""), -1) {
 		for _, l := range strings.Split(g[1], ",") {
-			if l = strings.TrimSpace(l); !any[l] && !slices.Contains(added, l) {
+			if l = strings.TrimSpace(l); !some[l] && !slices.Contains(added, l) {
 				faults = append(faults, "nothing has the label "+l)
 			}
 		}
@@ -230,7 +230,7 @@ func TestPrometheusIsTold(t *testing.T) {
 	}
 	for _, args := range [][]string{{"check", "config", "prometheus.yml"}, {"test", "rules", "alerts_test.yml"}} {
 		cmd := exec.CommandContext(t.Context(), promtool, args...)
-		cmd.Dir = filepath.Join(root, "deploy/prometheus")
+		cmd.Dir = filepath.Join(root, "deploy", "prometheus")
 		if out, err := cmd.CombinedOutput(); err != nil {
 			t.Errorf("promtool %v: %v\n%s", args, err, out)
 		}

@@ -190,7 +190,7 @@ func TestManyProcessesRun(t *testing.T) {
 	edges := h.addresses("edge", 8080)
 	id := openRoom(t, "http://"+edges[0], "http://"+edges[1])
 	backup := filepath.Join(t.TempDir(), "backup.tar")
-	h.tool("migrate", "export", "--to", backup)
+	h.tool("migrate", 1, "export", "--to", backup)
 	stopAnEdge(t, h, id)
 	if t.Failed() {
 		return
@@ -214,7 +214,7 @@ func TestManyProcessesRun(t *testing.T) {
 			c.healthy()
 		}
 	}
-	h.tool("migrate", "import", "--from", backup)
+	h.tool("migrate", 3, "import", "--from", backup)
 	h.up("edge")
 	for _, c := range h.running["edge"] {
 		c.healthy()

@@ -41,7 +41,7 @@ var versioned = regexp.MustCompile(`^[a-z0-9-]+/[a-z0-9-]+@(v\d+(\.\d+)*|[0-9a-f
 var actors = []string{"actions", "docker"}
 
 func TestWorkflowsAskForNoMoreThanTheyNeed(t *testing.T) {
-	files, err := filepath.Glob(filepath.Join(root, ".github/workflows/*.yml"))
+	files, err := filepath.Glob(filepath.Join(root, ".github", "workflows", "*.yml"))
 	if err != nil || len(files) < 2 {
 		t.Fatalf("%v, %v", files, err)
 	}

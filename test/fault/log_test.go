@@ -25,6 +25,14 @@ type entry struct {
 // logs are what the EVENTS streams hold, by what it happened to, in order.
 type logs map[thing][]entry
 
+func (l logs) size() int {
+	n := 0
+	for _, log := range l {
+		n += len(log)
+	}
+	return n
+}
+
 // spy reads streams as an operator may.
 type spy struct {
 	nc *nats.Conn

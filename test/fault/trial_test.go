@@ -3,6 +3,9 @@ package fault
 import (
 	"context"
 	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -56,22 +59,8 @@ func (c *cast) trial(ctx context.Context, t *testing.T, spy *spy, ear *ear, what
 	whole := time.Now()
 
 	r := result{what: what, register: s.people}
-	raw, err := s.read(ctx, spy, from)
-	if err != nil {
-		t.Fatalf("%s: reading the logs: %v", what, err)
-	}
+	e, raw := s.gather(ctx, t, spy, from)
 	r.unheard = ear.missed(raw)
-	logs := map[thing]*folded{}
-	for _, of := range s.things() {
-		if logs[of], err = fold(of, raw[of]); err != nil {
-			t.Fatalf("%s: %v", what, err)
-		}
-	}
-	e := evidence{logs: logs}
-	e.views = s.arrive(ctx, logs)
-	if e.documents, err = s.documents(ctx, spy, logs); err != nil {
-		t.Errorf("%s: %v", what, err)
-	}
 	r.mended = time.Since(whole)
 	var sights []sight
 	e.ops, sights, e.faults = s.h.all()
@@ -93,11 +82,46 @@ func (c *cast) trial(ctx context.Context, t *testing.T, spy *spy, ear *ear, what
 	for _, w := range r.report.wrong {
 		t.Errorf("%s: %s", what, w)
 	}
+	if len(r.report.wrong) > 0 {
+		s.keep(t, e, since)
+	}
 	if r.report.acknowledged < 30 || r.judged < 10 {
 		t.Errorf("%s: that was no load: %+v, %d judged", what, r.report, r.judged)
 	}
 	t.Log(r)
 	return r
+}
+
+// gather reads the logs, and what everybody makes of them. Where a log has grown meanwhile it
+// does so again: an attempt that an edge still had under way for somebody who had their
+// answer from the other edge is confirmed by a commit without events, seconds later.
+func (s *stage) gather(ctx context.Context, t *testing.T, spy *spy, from marks) (evidence, logs) {
+	t.Helper()
+	for range 10 {
+		raw, err := s.read(ctx, spy, from)
+		if err != nil {
+			t.Fatalf("reading the logs: %v", err)
+		}
+		e := evidence{logs: map[thing]*folded{}}
+		for _, of := range s.things() {
+			if e.logs[of], err = fold(of, raw[of]); err != nil {
+				t.Fatal(err)
+			}
+		}
+		e.views = s.arrive(ctx, e.logs)
+		if e.documents, err = s.documents(ctx, spy, e.logs); err != nil {
+			t.Fatal(err)
+		}
+		now, err := spy.read(ctx, s.things(), from)
+		if err != nil {
+			t.Fatalf("reading the logs: %v", err)
+		}
+		if now.size() == raw.size() {
+			return e, raw
+		}
+	}
+	t.Fatal("the logs do not come to rest")
+	return evidence{}, nil
 }
 
 // read reads the logs of a trial, which nobody writes to any more, until they are as they
@@ -110,17 +134,39 @@ func (s *stage) read(ctx context.Context, spy *spy, from marks) (logs, error) {
 		if err != nil {
 			return nil, err
 		}
-		n := 0
-		for _, log := range raw {
-			n += len(log)
-		}
-		if n == size {
+		if raw.size() == size {
 			return raw, nil
 		}
-		size = n
+		size = raw.size()
 		if !pause(ctx, 500*time.Millisecond) {
 			return nil, ctx.Err()
 		}
+	}
+}
+
+// keep writes what is known of a trial that went wrong to where TUTTI_TEST_FAULT_LOGS says:
+// each command with its times in milliseconds after the fault, and each commit.
+func (s *stage) keep(t *testing.T, e evidence, since time.Time) {
+	dir := os.Getenv("TUTTI_TEST_FAULT_LOGS")
+	if dir == "" {
+		return
+	}
+	var b strings.Builder
+	for _, o := range e.ops {
+		fmt.Fprintf(&b, "%d to %d: %s %s %d %d %s\n", o.sent.Sub(since).Milliseconds(), o.done.Sub(since).Milliseconds(), o, o.track, o.from, o.to, o.why)
+	}
+	for _, of := range s.things() {
+		for _, c := range e.logs[of].commits {
+			data, err := subjects.AppendCommit(nil, &c)
+			fmt.Fprintf(&b, "%s: %d ms: %s %v\n", of, c.At-since.UnixMilli(), data, err)
+		}
+	}
+	err := os.MkdirAll(dir, 0o700)
+	if err == nil {
+		err = os.WriteFile(filepath.Join(dir, fmt.Sprintf("trial-%d.txt", s.trials)), []byte(b.String()), 0o600)
+	}
+	if err != nil {
+		t.Log(err)
 	}
 }
 

@@ -17,12 +17,14 @@ import (
 // free gives addresses that nobody listens on.
 func free(t *testing.T, n int) []string {
 	t.Helper()
-	out := make([]string, n)
+	out, held := make([]string, n), make([]net.Listener, n)
 	for i := range out {
 		l, err := net.Listen("tcp", "127.0.0.1:0")
 		must(t, "listen", err)
-		out[i] = l.Addr().String()
-		defer func() { must(t, "close", l.Close()) }() // all are held until all are found
+		out[i], held[i] = l.Addr().String(), l
+	}
+	for _, l := range held { // not before all are found
+		must(t, "close", l.Close())
 	}
 	return out
 }

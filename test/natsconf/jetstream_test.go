@@ -165,12 +165,12 @@ func TestEachUserReadsItsStreams(t *testing.T) {
 // what that has.
 func TestAdminAndBenchMakeStreams(t *testing.T) {
 	s := run(t, read(t, "nats.conf"))
+	ctx, cancel := context.WithTimeout(t.Context(), 2*patience)
+	defer cancel()
 	for _, user := range []string{"admin", "bench"} {
 		c := login(t, s, user)
 		js, err := jetstream.New(c.Conn)
 		must(t, user, err)
-		ctx, cancel := context.WithTimeout(t.Context(), patience)
-		defer cancel()
 		_, err = js.CreateStream(ctx, jetstream.StreamConfig{Name: user, Subjects: []string{subjects.EventsWildcard("x")}, MaxBytes: 10 << 30})
 		if user == "admin" {
 			must(t, user, err)

@@ -39,7 +39,7 @@ func leaf(t *testing.T, change func(*server.Options)) (hub, edge *server.Server)
 // surf connects as a browser does, without a name.
 func surf(t *testing.T, s *server.Server) *client {
 	t.Helper()
-	nc, err := nats.Connect(s.WebsocketURL(), nats.Secure(&tls.Config{InsecureSkipVerify: true}), //nolint:gosec // whose it is does not matter here
+	nc, err := nats.Connect(s.WebsocketURL(), nats.Secure(&tls.Config{InsecureSkipVerify: true}), // whose it is does not matter here
 		nats.NoReconnect(), nats.ErrorHandler(func(*nats.Conn, *nats.Subscription, error) {}))
 	must(t, "websocket", err)
 	t.Cleanup(nc.Close)

@@ -32,6 +32,7 @@ func rethinkdb(t *testing.T) string {
 	cmd := exec.Command(program, "--bind", "127.0.0.1", "--no-http-admin", "--no-update-check", "--directory", filepath.Join(t.TempDir(), "data"),
 		"--driver-port", port(0), "--cluster-port", port(1), "--cache-size", "256")
 	cmd.Stdout, cmd.Stderr = &said, &said
+	cmd.SysProcAttr = dieWithUs()
 	must(t, "rethinkdb", cmd.Start())
 	ended := make(chan error, 1)
 	go func() { ended <- cmd.Wait() }()
@@ -39,7 +40,9 @@ func rethinkdb(t *testing.T) string {
 		if err := cmd.Process.Signal(os.Interrupt); err != nil && !errors.Is(err, os.ErrProcessDone) {
 			t.Error(err)
 		}
-		<-ended
+		if err := <-ended; err != nil {
+			t.Logf("rethinkdb: %v", err)
+		}
 		if t.Failed() {
 			t.Logf("rethinkdb: %s", said.Bytes())
 		}

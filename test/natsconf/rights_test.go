@@ -117,7 +117,7 @@ func commands(t *testing.T, service, verb string) []rights {
 	return out
 }
 
-// strangers may not even know: what they try is refused, whatever it is.
+// Each user tries every subject, and is refused what is not among its rights.
 func TestEachUserPublishesAndHearsItsOwn(t *testing.T) {
 	s := run(t, read(t, "nats.conf"))
 	all := contract(t)

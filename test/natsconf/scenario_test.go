@@ -262,10 +262,8 @@ func sound(ctx context.Context, p *person, room *tutti.Room) error {
 		case err != nil:
 			return err
 		case v.Room.Playback.Playing:
-			t := time.NewTimer(time.UnixMilli(v.Room.Playback.AnchorAt + 1).Sub(p.Clock().Now()))
-			defer t.Stop()
 			select {
-			case <-t.C:
+			case <-time.After(time.UnixMilli(v.Room.Playback.AnchorAt + 1).Sub(p.Clock().Now())):
 				return nil
 			case <-ctx.Done():
 				return ctx.Err()

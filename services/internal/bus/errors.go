@@ -50,6 +50,7 @@ const (
 	codeNoMessage                 = 10037
 	codeStoreFailed               = 10077
 	codeMaxBytes                  = 10047
+	codeNoPeers                   = 10005 // a cluster whose servers have not all found each other
 	codeNoStream                  = 10059
 	codeAccountFull               = 10002
 	codeServerFull                = 10023
@@ -74,7 +75,7 @@ func classify(err error) error {
 		case codeServerFull: // also of consumers and streams that cannot be made now
 			return errors.Join(ErrFull, ErrUnavailable, err)
 		}
-		if api.Code == 503 {
+		if api.Code == 503 || api.ErrorCode == codeNoPeers {
 			return errors.Join(ErrUnavailable, err)
 		}
 		return err

@@ -18,9 +18,9 @@ const (
 	refillBytes  = 8 << 20
 )
 
-// Refill fills a stream with messages from elsewhere, in order: each is stored only directly
-// behind the one before, so that nobody gets in between and nothing is stored twice. One
-// goroutine uses it.
+// Refill fills a stream with messages from elsewhere, each at the sequence that it is meant to
+// have and nowhere else, so that nothing is stored twice and nothing moves. One goroutine uses
+// it.
 type Refill struct {
 	bus    *Bus
 	stream string
@@ -39,9 +39,9 @@ func (b *Bus) Refill(stream string, after uint64) *Refill {
 	return &Refill{bus: b, stream: stream, next: after}
 }
 
-// Add sends a message; it waits while too much is under way. After an error nothing more is
-// stored by this Refill, and how much was tells the stream: ErrFenced if it was not where the
-// Refill believed, ErrTooLarge, ErrFull, ErrUnavailable.
+// Add sends a message; it waits while too much is under way. After an error the Refill is of no
+// more use, and what was under way may have been stored or not, though each only at its own
+// place: ErrFenced if another message is at one of them, ErrTooLarge, ErrFull, ErrUnavailable.
 func (r *Refill) Add(ctx context.Context, subject string, data []byte) error {
 	for len(r.flight) > 0 && (len(r.flight) >= refillFlight || r.bytes+len(data) > refillBytes) {
 		if err := r.settle(ctx); err != nil {

@@ -30,7 +30,7 @@ func TestARefillIsInOrderAndGoesOn(t *testing.T) {
 	}
 	// One that believes to be elsewhere stores nothing.
 	for _, wrong := range []uint64{0, many - 1, many + 1} {
-		if err := add(b.Refill(stream, wrong), 0, 5); !errors.Is(err, bus.ErrFenced) {
+		if err := add(b.Refill(stream, wrong), 0, 1); !errors.Is(err, bus.ErrFenced) {
 			t.Errorf("behind %d: %v", wrong, err)
 		}
 	}

@@ -159,7 +159,11 @@ func (f *feed) lost(err error) error {
 	if err == nil {
 		return fmt.Errorf("%w: the server ended it", store.ErrFeedLost)
 	}
-	f.store.config.Log.Warn("a feed was lost", "table", f.table.Name, "error", told(err))
+	select {
+	case <-f.over: // that is why
+	default:
+		f.store.config.Log.Warn("a feed was lost", "table", f.table.Name, "error", told(err))
+	}
 	return fmt.Errorf("%w: %s", store.ErrFeedLost, told(err))
 }
 
@@ -221,7 +225,7 @@ func (f *feed) listen() {
 		patience := time.AfterFunc(silence*interval, func() { f.end(errSilent) })
 		_, err := f.link.one(beat, r.RunOpts{})
 		patience.Stop()
-		if err != nil {
+		if err != nil && !answered(err) { // that the row is not to be had is a sign too
 			f.end(f.lost(err))
 			return
 		}

@@ -32,7 +32,8 @@ var _ store.Store = (*Store)(nil)
 //
 // It waits for a server that does not answer, or is not ready yet, until ctx ends or
 // Config.Patience is over, and then answers [store.ErrUnavailable]: try again. Making
-// tables and indexes takes what it takes, bounded by ctx alone. Other errors:
+// tables and indexes takes what it takes, bounded by ctx alone; several processes may ask
+// for it at once. Other errors:
 // [ErrUnprepared], [store.ErrInvalid] for a configuration or tables that make no sense,
 // and a plain one if the database does not let us in.
 func Open(ctx context.Context, config Config, tables []store.Table) (*Store, error) {

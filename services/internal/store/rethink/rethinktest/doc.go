@@ -14,7 +14,8 @@
 //		…
 //	}
 //
-// Tests that kill, freeze or stop a server start their own, with [Start].
+// Tests that kill, freeze or stop a server start their own, with [Start], or several that
+// know each other, with [StartCluster].
 //
 // The program is the "rethinkdb" on the PATH. Where there is none, tests that need it are
 // skipped and say so; with TUTTI_TEST_RETHINKDB=1 in the environment they fail.
