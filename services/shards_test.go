@@ -86,8 +86,8 @@ func (r *sharded) listed() {
 	}
 }
 
-// within counts the messages of each of the rooms' streams, and clears the snapshots if told to.
-func (r *sharded) within(clear bool) (out []uint64) {
+// within counts the messages of each of the rooms' streams, and forgets the snapshots if told to.
+func (r *sharded) within(forget bool) (out []uint64) {
 	r.Helper()
 	b, err := bus.Dial(r.Context(), bus.Config{URL: r.s.NATS, Name: "test"}, slog.New(slog.DiscardHandler))
 	if err != nil {
@@ -101,7 +101,7 @@ func (r *sharded) within(clear bool) (out []uint64) {
 	for _, s := range states {
 		out = append(out, s.Messages)
 	}
-	if clear {
+	if forget {
 		s, err := b.JetStream().Stream(r.Context(), subjects.StreamSnapshots)
 		if err == nil {
 			err = s.Purge(r.Context())

@@ -21,11 +21,13 @@ import (
 )
 
 var (
-	// ErrExportDamaged, ErrExportIncomplete and ErrExportNewer are returned for what is no
-	// export that this release can read. Nothing was written.
-	ErrExportDamaged    = transfer.ErrDamaged
+	// ErrExportDamaged is returned by Import for an export that was cut off or changed. Nothing
+	// was written, as for the two that follow.
+	ErrExportDamaged = transfer.ErrDamaged
+	// ErrExportIncomplete is returned for an export that was not finished, or is none.
 	ErrExportIncomplete = transfer.ErrIncomplete
-	ErrExportNewer      = transfer.ErrNewerFormat
+	// ErrExportNewer is returned for an export in a form of a newer release.
+	ErrExportNewer = transfer.ErrNewerFormat
 	// ErrNotEmpty is returned by Import for a deployment that has data of its own, or those of
 	// another export. Nothing was changed.
 	ErrNotEmpty = errors.New("the deployment to import into is not empty")

@@ -157,14 +157,22 @@ func (m *importer) stopped(ctx context.Context, cfg Config) error {
 		return nil
 	}
 	var heard atomic.Pointer[string]
+	var stops []func()
+	var err error
 	for _, service := range logKeepers() {
-		stop, err := m.bus.OnSignal(subjects.Live(service, "owners", "lease"), func([]byte) { heard.Store(&service) })
-		if err != nil {
-			return err
+		var stop func()
+		if stop, err = m.bus.OnSignal(subjects.Live(service, "owners", "lease"), func([]byte) { heard.Store(&service) }); err != nil {
+			break
 		}
-		defer stop()
+		stops = append(stops, stop)
 	}
-	if err := wait(ctx, leaseListening); err != nil {
+	if err == nil {
+		err = wait(ctx, leaseListening)
+	}
+	for _, stop := range stops {
+		stop()
+	}
+	if err != nil {
 		return err
 	}
 	if service := heard.Load(); service != nil {

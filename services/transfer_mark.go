@@ -35,7 +35,8 @@ func readMark(ctx context.Context, st store.Store) (m mark, at store.Version, er
 	if err != nil {
 		return mark{}, store.Version{}, fmt.Errorf("import: %w", err)
 	}
-	return m, doc.Version, doc.Decode(&m)
+	err = doc.Decode(&m)
+	return m, doc.Version, err
 }
 
 func writeMark(ctx context.Context, st store.Store, m mark, over store.Version) (store.Version, error) {

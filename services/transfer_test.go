@@ -23,8 +23,8 @@ var quiet = slog.New(slog.DiscardHandler)
 
 // town is a deployment in which people have done all sorts of things.
 type town struct {
-	cfg                         services.Config
-	ada, bob, room, quiz, party string
+	cfg                  services.Config
+	ada, bob, room, quiz string
 }
 
 // build starts a system, has people use it, and stops it.

@@ -78,6 +78,7 @@ func (c *Cluster) natsConf(n node) (string, error) {
 	} else {
 		say("max_payload: %d", maxPayload)
 		say("max_pending: %d", maxPending)
+		say("ping_interval: \"1s\"\nping_max: 2") // as in nats.conf
 		say("jetstream { store_dir: %q, max_file: %d }", n.dir, c.cfg.NATSStore)
 		say("mappings {")
 		for _, d := range []subjects.Door{subjects.DoorAsk, subjects.DoorQueue} {

@@ -107,6 +107,9 @@ func openRoom(t *testing.T, url, other string) string {
 	if err := bob.Room(room.ID()).Suggest(ctx, "demo:night-tram"); err != nil {
 		t.Fatal(err)
 	}
+	if err := room.Pause(ctx); err != nil { // so that it stays in the queue, however long this takes
+		t.Fatal(err)
+	}
 	hear(t, url, room.ID())
 	return room.ID()
 }
@@ -257,7 +260,7 @@ func stopAnEdge(t *testing.T, h *host, id string) {
 	if asked < 10 {
 		t.Errorf("only %d requests were made", asked)
 	}
-	if err := c.Room(id).Pause(ctx); err != nil {
+	if err := c.Room(id).Play(ctx); err != nil {
 		t.Errorf("over the edge that is left: %v", err)
 	}
 	hear(t, door, id)

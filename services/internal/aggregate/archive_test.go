@@ -117,7 +117,7 @@ func (r *archiveRig) whole() {
 				r.Fatalf("%s from %d is %d, want %d", id, e.Seq, seqs(got), seqs(log[i:]))
 			}
 		}
-		for rev := range len(log) {
+		for rev := range log {
 			r.asOf(id, uint64(rev)+1)
 		}
 		if got := r.read(id, log[len(log)-1].Seq+1); len(got) > 0 {

@@ -155,10 +155,12 @@ func (h *Host[S, C, E]) rebalance() {
 }
 
 func (h *Host[S, C, E]) acquire(p int, l lease) (*partition, error) {
-	// Not in a queue group: a replica that is frozen stays in it after another has taken its
-	// partitions, and would be handed every second command. While two replicas believe that
-	// they own the partition both hear each command, and the log's fence lets one carry it out.
-	sub, err := h.bus.Conn().Subscribe(subjects.PartitionWildcard(subjects.DoorAsk, h.service, p), h.ask)
+	// In a queue group: while two replicas believe that they own the partition, each attempt
+	// of a command still reaches one of them only. The log's fence would not do, since a
+	// refusal leaves nothing there: one replica could refuse for good what the other then
+	// carries out. A replica that is frozen stays in the group until the server misses its
+	// pings; what it is handed is void when it wakes (subjects.HeaderDeadline).
+	sub, err := h.bus.Conn().QueueSubscribe(subjects.PartitionWildcard(subjects.DoorAsk, h.service, p), "owner", h.ask)
 	if err != nil {
 		return nil, err
 	}

@@ -16,9 +16,9 @@ import (
 )
 
 const (
-	// An attempt is given up after askFirst, the next after twice as long, up to askAttempt:
-	// an owner that died with a command in its hands is noticed soon, and one that is only
-	// slow is not asked to hurry for ever.
+	// The first attempts are given up after askFirst, each later one after twice as long as
+	// the one before, up to askAttempt: an owner that died or stands still with a command in
+	// its hands is noticed soon, and one that is only slow is not asked to hurry for ever.
 	askFirst    = time.Second
 	askAttempt  = 3 * time.Second
 	askPauseMin = 10 * time.Millisecond
@@ -61,11 +61,13 @@ func (b *Bus) ask(ctx context.Context, to subjects.Command, env subjects.Envelop
 	}
 	var last error
 	again := false
-	wait := askFirst
+	wait, lost := askFirst, 0
 	for pause := askPauseMin; ; pause = min(pause*2, askPauseMax) {
 		a, err := b.askOnce(ctx, subject, data, again, wait)
 		if errors.Is(err, context.DeadlineExceeded) {
-			wait = min(2*wait, askAttempt)
+			if lost++; lost > 1 {
+				wait = min(2*wait, askAttempt)
+			}
 		}
 		// Nobody has it if nobody was there to take it, or if it was not let in.
 		again = again || !errors.Is(err, nats.ErrNoResponders) && subjects.CodeOf(a.Err()) != subjects.CodeBusy

@@ -1,6 +1,7 @@
 package transfer
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -103,7 +104,7 @@ func decodeManifest(text []byte) (Manifest, error) {
 		return Manifest{}, fmt.Errorf("%w: its manifest: %w", ErrDamaged, err)
 	}
 	again, err := m.encode()
-	if err != nil || string(again) != string(text) {
+	if err != nil || !bytes.Equal(again, text) {
 		return Manifest{}, fmt.Errorf("%w: its manifest was changed", ErrDamaged)
 	}
 	seen := map[string]bool{}

@@ -94,11 +94,7 @@ func TestWhatIsExportedComesBack(t *testing.T) {
 		t.Run(what, func(t *testing.T) {
 			t.Parallel()
 			rapid.Check(t, func(r *rapid.T) {
-				dir, err := os.MkdirTemp("", "transfer-")
-				if err != nil {
-					r.Fatal(err)
-				}
-				defer os.RemoveAll(dir)
+				dir := t.TempDir()
 				c := content{}
 				for i := range rapid.IntRange(0, 4).Draw(r, "members") {
 					var lines []string
