@@ -116,6 +116,9 @@ func (r *sharded) within(forget bool) (out []uint64) {
 // The whole system in four shards: rooms live in all of them, outlive a restart and a rebuild,
 // can be seen as of any revision, also when the old part of their logs is archived, and wake.
 func TestTheWholeSystemInShards(t *testing.T) {
+	if testing.Short() {
+		t.Skip("starts the system four times over")
+	}
 	r := &sharded{T: t, cfg: config(t), tokens: map[string]string{}}
 	r.cfg.NATS.Shards = 4
 	r.cfg.Edge.Limits.Exempt = []string{"127.0.0.1"}

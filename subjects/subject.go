@@ -185,8 +185,11 @@ func TimerWildcard() string { return Root + ".timer.>" }
 // Timer is the subject of the scheduled message that wakes an aggregate at a whole
 // second. Each second has a subject of its own, so a timer never replaces another.
 func Timer(service, id string, unixSecond int64) string {
-	return Root + ".timer." + service + "." + id + "." + strconv.FormatInt(unixSecond, 10)
+	return Timers(service, id) + strconv.FormatInt(unixSecond, 10)
 }
+
+// Timers is how the subjects of all of an aggregate's timers begin.
+func Timers(service, id string) string { return Root + ".timer." + service + "." + id + "." }
 
 // VerbWake is the verb of the command that a timer delivers: look at the clock.
 const VerbWake = "wake"

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -148,6 +149,9 @@ func (q *queue) take(m *bus.Message) {
 	if err == nil && part != subjects.Partition(to.ID, q.bus.Partitions()) {
 		err = subjects.Refuse(subjects.CodeInvalid, "the subject names another partition than the id's")
 	}
+	if err == nil && !ownTimer(m.Header(headerScheduler), to) {
+		err = subjects.Refuse(subjects.CodeForbidden, "a schedule may wake its own aggregate and do nothing else")
+	}
 	if err == nil {
 		_, err = subjects.DecodeEnvelope(m.Data)
 	}
@@ -178,6 +182,17 @@ func (q *queue) take(m *bus.Message) {
 	if len(lane) == 1 {
 		q.send(it)
 	}
+}
+
+// headerScheduler is the server's mark on what a schedule stored: the schedule's subject.
+const headerScheduler = "Nats-Scheduler"
+
+// ownTimer reports whether a command may have come by the schedule, "" for none. The server
+// checks what somebody may publish to, not what a schedule of theirs is to store: who may
+// leave a schedule could otherwise speak as anybody.
+func ownTimer(schedule string, to subjects.Command) bool {
+	return schedule == "" || to.Verb == subjects.VerbWake && to.Principal == subjects.System &&
+		strings.HasPrefix(schedule, subjects.Timers(to.Service, to.ID))
 }
 
 func (q *queue) send(it *queued) {

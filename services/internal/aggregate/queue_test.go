@@ -171,6 +171,38 @@ func TestWhatIsOnlyAskedForIsNotKept(t *testing.T) {
 	}
 }
 
+// The server stores what a schedule says as whoever left it asked, without looking whether
+// they may say that: so a schedule wakes its own aggregate and does nothing else.
+func TestAScheduleSpeaksForNobody(t *testing.T) {
+	b := startBus(t)
+	startHost(t, b, aggregatetest.Tally{Name: "tally"}, "one", aggregate.Options{})
+	routed := func(c subjects.Command) string {
+		to, err := c.Routed(subjects.DoorQueue, b.Partitions())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return to
+	}
+	for i, c := range []subjects.Command{
+		{Service: "tally", ID: "a", Verb: "add", Principal: "user_1"},
+		{Service: "tally", ID: "a", Verb: "add", Principal: subjects.System},
+		{Service: "tally", ID: "b", Verb: subjects.VerbWake, Principal: subjects.System}, // another's timer
+	} {
+		data := fmt.Appendf(nil, `{"id":%q,"body":{"n":1}}`, newCommand())
+		if err := b.Schedule(t.Context(), subjects.Timer("tally", "a", int64(i)), routed(c), time.Now(), data); err != nil {
+			t.Fatal(err)
+		}
+	}
+	waitFor(t, func() bool {
+		s, err := b.StreamState(t.Context(), subjects.StreamDLQ)
+		return err == nil && s.Messages == 3
+	})
+	queueEmpty(t, b)
+	if f := view(t, aggregate.NewJournal(b, "tally"), "a"); f.Rev != 0 {
+		t.Errorf("a schedule brought the aggregate to revision %d", f.Rev)
+	}
+}
+
 func TestASenderThroughTheQueueMayHaveTheAnswer(t *testing.T) {
 	b := startBus(t)
 	startHost(t, b, aggregatetest.Tally{Name: "tally", Limit: 5}, "one", aggregate.Options{})

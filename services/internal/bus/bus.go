@@ -120,6 +120,7 @@ func (b *Bus) options() []nats.Option {
 	opts := []nats.Option{
 		nats.Name(b.cfg.Name),
 		nats.MaxReconnects(-1),
+		nats.IgnoreAuthErrorAbort(), // a password may be changed on one side before the other
 		nats.ReconnectWait(reconnectWait),
 		nats.ReconnectJitter(100*time.Millisecond, 500*time.Millisecond),
 		nats.ReconnectBufSize(-1), // what cannot be sent now fails now; callers retry
