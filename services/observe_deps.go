@@ -19,7 +19,7 @@ type watchedStore struct {
 
 // The names of a store's operations and of what it may answer.
 const (
-	opGet, opPut, opInsert, opDelete, opFind, opChanges, opClear = "get", "put", "insert", "delete", "find", "changes", "clear"
+	opGet, opPut, opInsert, opDelete, opFind, opChanges, opClear, opSync = "get", "put", "insert", "delete", "find", "changes", "clear", "sync"
 
 	outcomeOK = "ok"
 )
@@ -38,16 +38,33 @@ func watchStore(r *telemetry.Registry, s store.Store) store.Store {
 	if r == nil {
 		return s
 	}
-	op := telemetry.Label{Name: "op", Values: []string{opGet, opPut, opInsert, opDelete, opFind, opChanges, opClear}}
+	op := telemetry.Label{Name: "op", Values: []string{opGet, opPut, opInsert, opDelete, opFind, opChanges, opClear, opSync}}
 	outcome := telemetry.Label{Name: "outcome", Values: []string{outcomeOK}}
 	for _, o := range storeOutcomes {
 		outcome.Values = append(outcome.Values, o.name)
 	}
-	return &watchedStore{
+	w := &watchedStore{
 		Store: s,
 		calls: r.CounterOf("tutti_store_operations_total", "Operations of the document store, by what it answered.", op, outcome),
 		took:  r.HistogramOf("tutti_store_operation_seconds", "Time in which the document store answered.", telemetry.Seconds(), op),
 	}
+	if syncer, ok := s.(store.Syncer); ok {
+		return &watchedSyncer{w, syncer}
+	}
+	return w
+}
+
+// watchedSyncer is a watchedStore of a store that has to be synced. Others must not look as
+// if they had.
+type watchedSyncer struct {
+	*watchedStore
+	syncer store.Syncer
+}
+
+// Sync implements store.Syncer.
+func (w *watchedSyncer) Sync(ctx context.Context, tables ...string) (err error) {
+	defer func(t time.Time) { w.told(opSync, t, err) }(time.Now())
+	return w.syncer.Sync(ctx, tables...)
 }
 
 func (w *watchedStore) told(op string, begin time.Time, err error) {

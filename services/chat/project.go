@@ -35,6 +35,7 @@ func Projection(past *Archive) projection.Spec[*subjects.ChatState, subjects.Cha
 		Settle: func(ctx context.Context, f *folded, _ touched) error {
 			return past.CatchUp(ctx, f.ID, f.Epoch, f.Seq)
 		},
+		Beside: []string{subjects.TableChatHistory},
 	}
 }
 

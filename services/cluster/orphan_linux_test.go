@@ -26,9 +26,7 @@ func beParent(dir string) int {
 		return 1
 	}
 	fmt.Println(saysReady)
-	select {
-	case <-c.closed: // nobody closes it
-	}
+	<-c.closed // nobody closes it
 	return 0
 }
 

@@ -137,6 +137,9 @@ func Rebuild(ctx context.Context, b *bus.Bus, st store.Store, opt projection.Reb
 	}
 	written, pastErr := rebuildPast(ctx, b, st)
 	report.Written += written
+	if pastErr == nil {
+		pastErr = store.Sync(ctx, st, subjects.TableRoomPlays, subjects.TableRoomVisits)
+	}
 	return report, errors.Join(err, pastErr)
 }
 

@@ -62,6 +62,7 @@ func Projection(claims *Claims, st store.Store) projection.Spec[*subjects.RoomSt
 			}
 			return claims.Release(ctx, f.ID, f.State.Room.Name)
 		},
+		Beside: []string{subjects.TableRoomPlays, subjects.TableRoomVisits},
 	}
 }
 

@@ -49,8 +49,10 @@ func newSpy(url, user, password string) (*spy, error) {
 	return &spy{nc, js}, err
 }
 
+// connect keeps quiet about servers that go: that is what the trials are about.
 func connect(url, user, password string, more ...nats.Option) (*nats.Conn, error) {
-	opts := append(more, nats.Name("fault"), nats.MaxReconnects(-1), nats.ReconnectWait(100*time.Millisecond), nats.RetryOnFailedConnect(true))
+	opts := append(more, nats.Name("fault"), nats.MaxReconnects(-1), nats.ReconnectWait(100*time.Millisecond), nats.RetryOnFailedConnect(true),
+		nats.ErrorHandler(func(*nats.Conn, *nats.Subscription, error) {}))
 	if user != "" {
 		opts = append(opts, nats.UserInfo(user, password), nats.CustomInboxPrefix("_INBOX_"+user))
 	}

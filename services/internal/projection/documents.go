@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/tuttihq/tutti/services/internal/aggregate"
 	"github.com/tuttihq/tutti/services/internal/store"
@@ -49,6 +50,9 @@ type Spec[S, E any] struct {
 	// It is called at least once for each event, after the documents are in the store and
 	// before the commits are acknowledged; an error has it called again later.
 	Settle func(ctx context.Context, f *aggregate.Folded[S], t Touched[S, E]) error
+	// Beside are the tables that Settle writes to, at Soft durability: what it wrote is to be
+	// on disk, as the documents are, before the commits are acknowledged.
+	Beside []string
 }
 
 // Validate reports everything that is missing.
@@ -71,6 +75,11 @@ func (s Spec[S, E]) owner(table, document string) (string, bool) {
 		return document, true
 	}
 	return s.Owner(table, document)
+}
+
+// sync has the store bring to disk what was written, where it does not see to that itself.
+func (s Spec[S, E]) sync(ctx context.Context, db store.Store) error {
+	return store.Sync(ctx, db, slices.Concat(s.Tables, s.Beside)...)
 }
 
 func (s Spec[S, E]) version(f *aggregate.Folded[S]) store.Version {

@@ -42,6 +42,9 @@ type lane[S, E any] struct {
 	// commits that were folded before they were delivered.
 	wrote   map[place]struct{}
 	version store.Version
+	// unsynced is how many syncs had failed when wrote was begun: each may mean that the
+	// documents are in the store no more.
+	unsynced uint64
 }
 
 type place struct{ table, id string }
@@ -248,9 +251,9 @@ func (l *lane[S, E]) write(ctx context.Context, p *Projector[S, E]) error {
 		return nil
 	}
 	version := p.spec.version(f)
-	if version != l.version {
+	if unsynced := p.unsynced.Load(); version != l.version || unsynced != l.unsynced {
 		clear(l.wrote)
-		l.version = version
+		l.version, l.unsynced = version, unsynced
 	}
 	writes, err := documents(p.spec, l.touched, f)
 	if err != nil {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -38,6 +39,10 @@ type Options struct {
 	// RetryMin and RetryMax bound the pauses between tries while the store or NATS is
 	// unavailable. Default 50 ms and 2 s.
 	RetryMin, RetryMax time.Duration
+	// SyncEvery is how often, at most, a store that is a store.Syncer is asked to bring to
+	// disk what was written; commits are acknowledged after that. InFlight bounds how many
+	// wait for it. Default 200 ms.
+	SyncEvery time.Duration
 	// Hold is how long a commit is tried here before it is given back, for this replica
 	// or another to try on. Default 30 s.
 	Hold time.Duration
@@ -66,6 +71,7 @@ func (o Options) withDefaults() Options {
 	wait(&o.WriteTimeout, 10*time.Second)
 	wait(&o.RetryMin, 50*time.Millisecond)
 	wait(&o.RetryMax, 2*time.Second)
+	wait(&o.SyncEvery, 200*time.Millisecond)
 	wait(&o.Hold, 30*time.Second)
 	if o.Deliveries == 0 {
 		o.Deliveries = 20
@@ -86,6 +92,8 @@ type Stats struct {
 	Loads uint64
 	// Retries of commits while something was unavailable.
 	Retries uint64
+	// Syncs of a store.Syncer, and Unsynced ones that failed: their commits come again.
+	Syncs, Unsynced uint64
 	// DeadLetters is how many commits could not be projected.
 	DeadLetters uint64
 	// Working is how many commits are taken from the stream and not yet in the store.
@@ -98,8 +106,8 @@ type Stats struct {
 }
 
 type counters struct {
-	commits, writes, stale, loads, retries, deadLetters atomic.Uint64
-	working, lag                                        atomic.Int64
+	commits, writes, stale, loads, retries, syncs, unsynced, deadLetters atomic.Uint64
+	working, lag                                                         atomic.Int64
 }
 
 type timeout = time.Duration
@@ -113,6 +121,7 @@ type Projector[S, E any] struct {
 	spec    Spec[S, E]
 	opt     Options
 	outage  outage
+	adrift  outage        // of syncs
 	writers chan struct{} // one token for each that works
 	counters
 
@@ -133,7 +142,7 @@ func New[S, E any](b *bus.Bus, s store.Store, spec Spec[S, E], opt Options) (*Pr
 	}
 	return &Projector[S, E]{
 		bus: b, store: s, journal: aggregate.NewJournal(b, spec.Fold.Service()), log: b.Log(spec.Fold.Service()), spec: spec, opt: opt,
-		outage:  outage{log: opt.Log.With("service", spec.Fold.Service())},
+		outage: outage{log: opt.Log.With("service", spec.Fold.Service())}, adrift: outage{log: opt.Log.With("service", spec.Fold.Service())},
 		writers: make(chan struct{}, opt.Writers), busy: make(map[string]*lane[S, E]), idle: idle,
 	}, nil
 }
@@ -142,9 +151,10 @@ func New[S, E any](b *bus.Bus, s store.Store, spec Spec[S, E], opt Options) (*Pr
 func (p *Projector[S, E]) Stats() Stats {
 	return Stats{
 		Commits: p.commits.Load(), Writes: p.writes.Load(), Stale: p.stale.Load(),
-		Loads: p.loads.Load(), Retries: p.retries.Load(), DeadLetters: p.deadLetters.Load(),
+		Loads: p.loads.Load(), Retries: p.retries.Load(),
+		Syncs: p.syncs.Load(), Unsynced: p.unsynced.Load(), DeadLetters: p.deadLetters.Load(),
 		Working: uint64(max(0, p.working.Load())), Lag: time.Duration(p.lag.Load()),
-		Waits: p.outage.under(),
+		Waits: p.outage.under() || p.adrift.under(),
 	}
 }
 
@@ -201,7 +211,7 @@ func (p *Projector[S, E]) check(ctx context.Context) error {
 			return err
 		}
 	}
-	return nil
+	return p.spec.sync(ctx, p.store) // the first one, which begins to watch the store
 }
 
 // route runs the router until ctx ends.
@@ -224,16 +234,17 @@ func (p *Projector[S, E]) route(ctx context.Context) error {
 			return true
 		},
 	}.Middleware, middleware.Recoverer)
-	subs := make([]*Subscriber, p.log.Len())
-	for shard, stream := range p.log.Streams() {
-		subs[shard] = p.subscriber(stream)
-		router.AddConsumerHandler("project-"+stream, p.log.Wildcard(shard), subs[shard], p.handle)
-	}
-
 	// The router gets a context of its own: the end of ctx shall not cut the writes that
 	// are under way.
 	run, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
+	onDisk := p.barrier(run)
+	subs := make([]*Subscriber, p.log.Len())
+	for shard, stream := range p.log.Streams() {
+		subs[shard] = p.subscriber(stream, onDisk)
+		router.AddConsumerHandler("project-"+stream, p.log.Wildcard(shard), subs[shard], p.handle)
+	}
+
 	ended := make(chan struct{})
 	var wg sync.WaitGroup
 	wg.Go(func() {
@@ -258,14 +269,38 @@ func (p *Projector[S, E]) route(ctx context.Context) error {
 	for _, sub := range subs {
 		err = errors.Join(err, sub.Close())
 	}
+	cancel()
+	if onDisk != nil {
+		onDisk.wg.Wait()
+	}
 	return err
 }
 
+// barrier is what the messages of all shards wait for, nil if the store needs none.
+func (p *Projector[S, E]) barrier(owner context.Context) *barrier {
+	if _, ok := p.store.(store.Syncer); !ok {
+		return nil
+	}
+	return &barrier{
+		owner: owner, every: p.opt.SyncEvery, limit: p.opt.WriteTimeout,
+		sync:  func(ctx context.Context) error { return p.spec.sync(ctx, p.store) },
+		fails: &p.unsynced,
+		told: func(err error) {
+			p.syncs.Add(1)
+			if err == nil {
+				p.adrift.end()
+			} else if owner.Err() == nil {
+				p.adrift.begin(err)
+			}
+		},
+	}
+}
+
 // subscriber reads one shard of the log.
-func (p *Projector[S, E]) subscriber(stream string) *Subscriber {
+func (p *Projector[S, E]) subscriber(stream string, onDisk *barrier) *Subscriber {
 	return NewSubscriber(p.bus, SubscriberConfig{
 		Stream: stream, Durable: func(string) string { return Consumer(p.log.Service) },
-		InFlight: max(1, p.opt.InFlight/p.log.Len()), AckWait: p.opt.AckWait, Drain: p.opt.WriteTimeout, Log: p.opt.Log,
+		InFlight: max(1, p.opt.InFlight/p.log.Len()), AckWait: p.opt.AckWait, Drain: p.opt.WriteTimeout, Log: p.opt.Log, barrier: onDisk,
 		Delay: func(m *message.Message) time.Duration {
 			if m.Metadata.Get(metaWaiting) != "" {
 				return p.opt.RetryMax
@@ -277,6 +312,7 @@ func (p *Projector[S, E]) subscriber(stream string) *Subscriber {
 
 // handle projects one commit.
 func (p *Projector[S, E]) handle(m *message.Message) error {
+	m.Metadata.Set(metaUnsynced, strconv.FormatUint(p.unsynced.Load(), 10)) // at each try anew
 	_, id, err := subjects.ParseEvents(m.Metadata.Get(MetaSubject))
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrUndecodable, err)
@@ -301,6 +337,17 @@ func (p *Projector[S, E]) handle(m *message.Message) error {
 // metaWaiting marks a commit that is given back because something is unavailable: it is
 // soon tried again, however often it was.
 const metaWaiting = "waiting"
+
+// metaUnsynced is how many syncs had failed when the commit was last tried.
+const metaUnsynced = "unsynced"
+
+func unsyncedBefore(m *message.Message) uint64 {
+	n, err := parseUint(m.Metadata.Get(metaUnsynced))
+	if err != nil {
+		return math.MaxUint64 // nothing tells what was written before
+	}
+	return n
+}
 
 // deadLetter takes out of the way what cannot be projected, and keeps it for people to
 // look at.

@@ -65,6 +65,8 @@ const (
 // and deletes those that belong to nothing there. A Projector may run meanwhile, and the
 // published documents follow through the changefeed. It can be repeated; one that was
 // interrupted leaves documents as they were or as they should be, unless it dropped them.
+// It returns nil when they are on disk; if the store may have lost some, that is an error that
+// wraps store.ErrUnavailable: repeat it.
 //
 // Memory is bounded by the options but for eight bytes a document that was written.
 func Rebuild[S, E any](ctx context.Context, b *bus.Bus, s store.Store, spec Spec[S, E], opt RebuildOptions) (Report, error) {
@@ -117,6 +119,10 @@ type rebuild[S, E any] struct {
 }
 
 func (r *rebuild[S, E]) run(ctx context.Context) error {
+	sync := func() error { return r.spec.sync(ctx, r.store) }
+	if err := r.patiently(ctx, sync); err != nil { // the first one, which begins to watch the store
+		return err
+	}
 	if r.opt.Drop {
 		for _, t := range r.spec.Tables {
 			if err := r.patiently(ctx, func() error { return r.store.Clear(ctx, t) }); err != nil {
@@ -136,7 +142,9 @@ func (r *rebuild[S, E]) run(ctx context.Context) error {
 			return err
 		}
 	}
-	return nil
+	// Not patiently: a sync that failed tells that documents may be lost, and the next one
+	// would not.
+	return sync()
 }
 
 // pass reads the log once, in order, and has the workers fold it: each aggregate has one.

@@ -43,6 +43,10 @@ type SubscriberConfig struct {
 	// Drain is how long Close waits for the handlers of messages that are out. Default 5 s.
 	Drain time.Duration
 	Log   *slog.Logger
+
+	// barrier, unless it is nil, stands between the ack of a message and telling the server;
+	// where it fails, the message is held back as if it were nacked.
+	barrier *barrier
 }
 
 func (c SubscriberConfig) withDefaults() SubscriberConfig {
@@ -273,30 +277,15 @@ func (t *subscription) deliver(pull, ctx context.Context, m *bus.Message) {
 // await passes the fate of a message on to the server.
 func (t *subscription) await(ctx context.Context, seq uint64, d *delivery) {
 	defer d.cancel()
-	beat := time.NewTicker(t.s.cfg.AckWait / 3)
-	defer beat.Stop()
-	for {
-		select {
-		case <-beat.C:
-			if err := d.last().InProgress(); err != nil {
-				t.s.cfg.Log.Debug("no sign of progress sent", "sequence", seq, "err", err)
-			}
-			continue
-		case <-d.msg.Acked():
-		case <-d.msg.Nacked():
-		case <-ctx.Done():
-		}
-		break
-	}
+	acked := t.outcome(ctx, seq, d)
 	t.mu.Lock()
 	delete(t.held, seq)
 	t.mu.Unlock()
 	m := d.last()
 	var err error
-	select {
-	case <-d.msg.Acked():
+	if acked {
 		err = m.Ack()
-	default:
+	} else {
 		var delay time.Duration
 		if ctx.Err() == nil {
 			delay = t.s.cfg.Delay(d.msg)
@@ -305,6 +294,44 @@ func (t *subscription) await(ctx context.Context, seq uint64, d *delivery) {
 	}
 	if err != nil {
 		t.s.cfg.Log.Debug("ack not sent; the message comes again", "sequence", seq, "err", err)
+	}
+}
+
+// outcome waits for the fate of a message, and reports whether it is to be acked.
+func (t *subscription) outcome(ctx context.Context, seq uint64, d *delivery) bool {
+	beat := time.NewTicker(t.s.cfg.AckWait / 3)
+	defer beat.Stop()
+	acked := d.msg.Acked()
+	var through *crossing
+	var settled <-chan struct{} // of through
+	for {
+		select {
+		case <-beat.C:
+			if err := d.last().InProgress(); err != nil {
+				t.s.cfg.Log.Debug("no sign of progress sent", "sequence", seq, "err", err)
+			}
+		case <-acked:
+			if t.s.cfg.barrier == nil {
+				return true
+			}
+			through = t.s.cfg.barrier.join(unsyncedBefore(d.msg))
+			acked, settled = nil, through.done
+		case <-settled:
+			return through.err == nil
+		case <-d.msg.Nacked():
+			return false
+		case <-ctx.Done():
+			return t.s.cfg.barrier == nil && isDone(d.msg.Acked())
+		}
+	}
+}
+
+func isDone(c <-chan struct{}) bool {
+	select {
+	case <-c:
+		return true
+	default:
+		return false
 	}
 }
 

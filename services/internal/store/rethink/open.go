@@ -14,10 +14,11 @@ import (
 
 // Store is a [store.Store] in a RethinkDB database.
 type Store struct {
-	config Config
-	tables map[string]*table
-	dialer *dialer
-	pool   *pool
+	config  Config
+	tables  map[string]*table
+	dialer  *dialer
+	pool    *pool
+	witness *witness
 
 	mu      sync.Mutex
 	closed  bool
@@ -51,7 +52,7 @@ func Open(ctx context.Context, config Config, tables []store.Table) (*Store, err
 	for _, t := range schema.Tables() {
 		s.tables[t.Name] = newTable(config.Database, t)
 	}
-	s.pool = newPool(s.dialer, config.MaxOpen)
+	s.pool, s.witness = newPool(s.dialer, config.MaxOpen), newWitness(s.dialer)
 	if err = s.await(ctx); err == nil {
 		err = s.prepare(ctx, schema)
 	}
@@ -144,6 +145,7 @@ func (s *Store) Close() error {
 		return nil
 	}
 	s.pool.close()
+	s.witness.close()
 	s.dialer.rest(s.config.Patience)
 	return nil
 }

@@ -38,7 +38,7 @@ func administer(ctx context.Context, config Config, f func(*Store) error) error 
 	if s.dialer, err = newDialer(config); err != nil {
 		return err
 	}
-	s.pool = newPool(s.dialer, config.MaxOpen)
+	s.pool, s.witness = newPool(s.dialer, config.MaxOpen), newWitness(s.dialer)
 	if err = s.await(ctx); err == nil {
 		err = f(s)
 	}
