@@ -165,3 +165,26 @@ func TestAnAnswerIsBounded(t *testing.T) {
 		t.Errorf("led away: %v", err)
 	}
 }
+
+// An edge that answers that it cannot is left for the next one.
+func TestRequestsMoveToAnotherServer(t *testing.T) {
+	for _, status := range []int{http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout} {
+		sick := 0
+		bad := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			sick++
+			w.WriteHeader(status)
+		}))
+		good := overNet(t, newFake(t))
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		client, err := tutti.Dial(ctx, bad.URL, tutti.WithServers(good.URL))
+		cancel()
+		if err != nil {
+			t.Fatalf("%d: %v", status, err)
+		}
+		if sick != 1 {
+			t.Errorf("%d: the sick one was asked %d times", status, sick)
+		}
+		client.Close()
+		bad.Close()
+	}
+}

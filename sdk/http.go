@@ -75,6 +75,10 @@ func (g *netHTTP) Send(ctx context.Context, method, path, token string, body []b
 		}
 		return Response{}, err
 	}
+	switch resp.StatusCode {
+	case http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
+		g.servers.move() // another edge may be better off
+	}
 	defer func() { _ = resp.Body.Close() }()
 	text, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
 	if err != nil {
