@@ -111,7 +111,8 @@ func TestErrorsThatSayWhatToDo(t *testing.T) {
 	p.complains([]string{"up", "--data", "", "--http", "127.0.0.1:0", "--nats", taken}, taken, "in use", "--nats")
 	must(t, busy.Close())
 
-	p.complains([]string{"serve", "--roles", "room"}, "embedded store belongs to one process", "auth,profile,room,playlist,chat,edge")
+	p.complains([]string{"serve", "--roles", "room", "--store", "sqlite"}, "embedded store belongs to one process", "auth,profile,room,playlist,chat,edge")
+	p.complains([]string{"serve", "--roles", "room", "--store", "rethinkdb"}, "embedded NATS server belongs to one process", "nats.url")
 	p.complains([]string{"serve", "--roles", "drummer"}, `"drummer"`, "auth, profile, room, playlist, chat, edge")
 	p.complains([]string{"serve", "--roles", ""}, "roles")
 	p.complains([]string{"up", "--wrong"}, "--wrong")

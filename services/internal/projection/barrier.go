@@ -12,7 +12,8 @@ import (
 // sync at a time, for all who came before it began. It bounds nobody: who waits is a
 // message in flight.
 type barrier struct {
-	owner context.Context // its end ends the syncs
+	owner context.Context //nolint:containedctx // its end ends the syncs
+	hurry <-chan struct{} // closed when nobody is to wait for the time of the next sync
 	sync  func(context.Context) error
 	every time.Duration // from the begin of a sync to that of the next, at least
 	limit time.Duration // for one sync
@@ -34,6 +35,17 @@ type barrier struct {
 type crossing struct {
 	done chan struct{} // closed when err is final
 	err  error
+}
+
+// pause waits for the time of the next sync.
+func (b *barrier) pause() {
+	t := time.NewTimer(b.every - time.Since(b.last))
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-b.hurry:
+	case <-b.owner.Done():
+	}
 }
 
 // errMayBeLost meets who was still on his way to the barrier when a sync failed.
@@ -62,9 +74,7 @@ func (b *barrier) join(fails uint64) *crossing {
 // run syncs until nobody waits.
 func (b *barrier) run() {
 	for {
-		if wait := b.every - time.Since(b.last); wait > 0 {
-			pause(b.owner, wait)
-		}
+		b.pause()
 		now := b.take()
 		b.last = time.Now()
 		limited, cancel := context.WithTimeout(b.owner, b.limit)

@@ -11,7 +11,10 @@
 // # What a Projector promises
 //
 //   - Every commit gets into the documents, at least once, in whatever way processes die:
-//     a commit is acknowledged after a fold that contains it is in the store.
+//     a commit is acknowledged after a fold that contains it is in the store, and on its
+//     disk where the database may die by itself (store.Syncer). For that, all that are done
+//     wait together for one sync, a few times a second. If it fails, documents may be lost:
+//     the commits come again, and their documents are written again.
 //   - Documents only go forward. Each carries (epoch, fold version, revision); whoever comes
 //     with something older is told that it is stale, which counts as done. So replicas of a
 //     service share one durable consumer, "project-<service>", and two that work on one
@@ -65,7 +68,7 @@
 //
 // documents.go is what a service gives; projector.go the watermill router and its
 // middleware, over the JetStream adapter in subscriber.go; lane.go how the commits of one
-// aggregate become one write; fold.go one commit's fold; outage.go what is worth waiting
+// aggregate become one write; barrier.go how many wait for one sync; fold.go one commit's fold; outage.go what is worth waiting
 // for; publish.go and backlog.go the way to STATE; rebuild.go, rebuilder.go and sweep.go
 // the rebuild. This is the only package that knows watermill.
 package projection

@@ -238,7 +238,7 @@ func (p *Projector[S, E]) route(ctx context.Context) error {
 	// are under way.
 	run, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
-	onDisk := p.barrier(run)
+	onDisk := p.barrier(run, ctx.Done())
 	subs := make([]*Subscriber, p.log.Len())
 	for shard, stream := range p.log.Streams() {
 		subs[shard] = p.subscriber(stream, onDisk)
@@ -277,12 +277,12 @@ func (p *Projector[S, E]) route(ctx context.Context) error {
 }
 
 // barrier is what the messages of all shards wait for, nil if the store needs none.
-func (p *Projector[S, E]) barrier(owner context.Context) *barrier {
+func (p *Projector[S, E]) barrier(owner context.Context, hurry <-chan struct{}) *barrier {
 	if _, ok := p.store.(store.Syncer); !ok {
 		return nil
 	}
 	return &barrier{
-		owner: owner, every: p.opt.SyncEvery, limit: p.opt.WriteTimeout,
+		owner: owner, hurry: hurry, every: p.opt.SyncEvery, limit: p.opt.WriteTimeout,
 		sync:  func(ctx context.Context) error { return p.spec.sync(ctx, p.store) },
 		fails: &p.unsynced,
 		told: func(err error) {

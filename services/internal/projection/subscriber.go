@@ -297,13 +297,14 @@ func (t *subscription) await(ctx context.Context, seq uint64, d *delivery) {
 	}
 }
 
-// outcome waits for the fate of a message, and reports whether it is to be acked.
+// outcome waits for the fate of a message, and reports whether it is to be acked. One that
+// is acked when ctx ends still crosses the barrier, whose owner sees to it that this ends.
 func (t *subscription) outcome(ctx context.Context, seq uint64, d *delivery) bool {
 	beat := time.NewTicker(t.s.cfg.AckWait / 3)
 	defer beat.Stop()
-	acked := d.msg.Acked()
+	acked, gone := d.msg.Acked(), ctx.Done()
 	var through *crossing
-	var settled <-chan struct{} // of through
+	var crossed <-chan struct{} // of through
 	for {
 		select {
 		case <-beat.C:
@@ -315,13 +316,16 @@ func (t *subscription) outcome(ctx context.Context, seq uint64, d *delivery) boo
 				return true
 			}
 			through = t.s.cfg.barrier.join(unsyncedBefore(d.msg))
-			acked, settled = nil, through.done
-		case <-settled:
+			acked, crossed = nil, through.done
+		case <-crossed:
 			return through.err == nil
 		case <-d.msg.Nacked():
 			return false
-		case <-ctx.Done():
-			return t.s.cfg.barrier == nil && isDone(d.msg.Acked())
+		case <-gone:
+			if !isDone(d.msg.Acked()) {
+				return false
+			}
+			gone = nil
 		}
 	}
 }

@@ -18,6 +18,11 @@
 // again. What must be unique is a primary key: see [ClaimID]. A table says how
 // durable its writes are ([Soft], [Hard]).
 //
+// Who acknowledges something because of a soft write, as a projector does, calls [Sync]
+// first, for many writes at once. RethinkDB is a [Syncer]. SQLite is none: its soft writes
+// are with the operating system when they return (WAL, synchronous=NORMAL), and outlive
+// every death of the one process that there is. After a power cut the newest may be gone.
+//
 // Deleting leaves a tombstone with a version and no body. Get and Find do not see it,
 // but it keeps older writes out, and it tells followers who were away. Tombstones stay
 // until the table is cleared, so a table grows with the ids that were ever in it.

@@ -11,8 +11,9 @@ type Durability int
 
 // The durabilities.
 const (
-	// Soft writes survive the death of the process, but maybe not a power cut. For
-	// what can be folded again from the log.
+	// Soft writes survive the death of the process that wrote them, but maybe not a power
+	// cut, nor, where the database is a process of its own, its death within the second:
+	// such a store is a [Syncer]. For what can be folded again from the log.
 	Soft Durability = iota
 	// Hard writes are on disk. For tables in which the store is the authority.
 	Hard

@@ -43,6 +43,7 @@
 // newest second may be lost when the server dies, not when Tutti does: with several
 // replicas when all of a shard's die together. Whoever has seen a version that was lost
 // keeps it until a newer one comes; a fold of the log comes to the same document again.
+// [Store.Sync] says when they are on disk, and that is when a projector acknowledges.
 //
 // # Reading
 //

@@ -36,17 +36,22 @@ func (s *Store) Sync(ctx context.Context, names ...string) error {
 		return err
 	}
 	defer leave()
-	if err := s.one(ctx, r.Expr(syncs), r.RunOpts{}, new([]any)); err != nil {
-		return err
+	err = s.one(ctx, r.Expr(syncs), r.RunOpts{}, new([]any))
+	if ctx.Err() != nil {
+		return ctx.Err()
 	}
 	// Afterwards: a server that answered as another than before has broken its connection.
+	// And after an error too, which speaks for all that was written before.
 	waiting, cancel := context.WithTimeout(ctx, s.config.Patience)
 	defer cancel()
-	if err := s.witness.look(waiting, names); err != nil {
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
-		return fmt.Errorf("%w: %w", store.ErrUnavailable, err)
+	changed := s.witness.look(waiting, names)
+	switch {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case err != nil:
+		return err
+	case changed != nil:
+		return fmt.Errorf("%w: %w", store.ErrUnavailable, changed)
 	}
 	return nil
 }
