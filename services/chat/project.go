@@ -13,11 +13,12 @@ import (
 )
 
 // Tables describes the tables that chats are written to. Both follow from the log and may
-// be dropped and rebuilt.
+// be dropped and rebuilt. History is Hard all the same: a page must not be lost that its
+// chat's mark says is there.
 func Tables() []store.Table {
 	return []store.Table{
 		{Name: subjects.TableChats, Durability: store.Soft},
-		{Name: subjects.TableChatHistory, Durability: store.Soft},
+		{Name: subjects.TableChatHistory, Durability: store.Hard},
 	}
 }
 

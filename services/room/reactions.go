@@ -23,7 +23,7 @@ const TableSeats = "seats"
 func Owned() []store.Table {
 	return []store.Table{
 		{Name: TableClaims, Durability: store.Hard},
-		{Name: TableSeats, Durability: store.Soft},
+		{Name: TableSeats, Durability: store.Hard},
 	}
 }
 

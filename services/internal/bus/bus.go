@@ -190,7 +190,7 @@ func (b *Bus) prepare(ctx context.Context, services []string) error {
 	if b.cfg.Check {
 		put = b.verify
 	}
-	for _, s := range streams(services, b.cfg.Shards, b.cfg.Replicas) {
+	for _, s := range streams(services, b.cfg.Shards, b.cfg.replicasToMake()) {
 		if err := put(ctx, s); err != nil {
 			return err
 		}

@@ -43,7 +43,9 @@ type Config struct {
 	// Shards is the number of streams that hold the commits of each service. It is fixed for
 	// a deployment, like Partitions: ErrShards otherwise.
 	Shards int
-	// Replicas of every stream, 1 to 5; above 1 needs a cluster.
+	// Replicas of every stream, 1 to 5; above 1 needs a cluster. Streams that have another
+	// number are changed. 0 leaves those that are there as they are, and makes new ones with
+	// 3 if the URL names three servers or more, otherwise with 1.
 	Replicas int
 	// Name is shown in the server's list of connections.
 	Name string
@@ -69,7 +71,7 @@ const (
 
 // Defaults gives the configuration of a laptop: embedded, 16 partitions, one replica.
 func Defaults() Config {
-	return Config{Partitions: 16, Shards: 1, Replicas: 1, Name: "tutti"}
+	return Config{Partitions: 16, Shards: 1, Name: "tutti"}
 }
 
 // loopback reports whether nobody outside this machine can connect to the host.
@@ -87,8 +89,8 @@ func (c Config) Validate() error {
 	if c.Partitions < 1 || c.Partitions > 4096 {
 		errs = append(errs, fmt.Errorf("nats: partitions is %d; it must be between 1 and 4096", c.Partitions))
 	}
-	if c.Replicas < 1 || c.Replicas > 5 {
-		errs = append(errs, fmt.Errorf("nats: replicas is %d; it must be between 1 and 5", c.Replicas))
+	if c.Replicas < 0 || c.Replicas > 5 {
+		errs = append(errs, fmt.Errorf("nats: replicas is %d; it must be between 1 and 5, or 0 to leave them as they are", c.Replicas))
 	}
 	if c.Shards < 0 || c.Shards > 64 {
 		errs = append(errs, fmt.Errorf("nats: shards is %d; it must be between 1 and 64, or 0 for 1", c.Shards))

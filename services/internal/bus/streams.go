@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -91,6 +92,18 @@ func streams(services []string, shards, replicas int) []jetstream.StreamConfig {
 	return list
 }
 
+// replicasToMake is what a stream that is made gets if Config.Replicas does not say: three
+// where at least three servers are named, which makes a cluster.
+func (c Config) replicasToMake() int {
+	if c.Replicas > 0 {
+		return c.Replicas
+	}
+	if strings.Count(c.URL, ",") >= 2 {
+		return 3
+	}
+	return 1
+}
+
 // ensure creates the stream or updates it to the wanted configuration. It returns
 // ErrPartitions or ErrShards if the deployment was made with another number of them.
 func (b *Bus) ensure(ctx context.Context, want jetstream.StreamConfig) error {
@@ -106,16 +119,25 @@ func (b *Bus) ensure(ctx context.Context, want jetstream.StreamConfig) error {
 		if err := b.sameDeployment(there.Metadata); err != nil {
 			return err
 		}
-		// What an operator has set stays.
-		want.Placement, want.Compression = there.Placement, there.Compression
-		if want.MaxBytes == 0 {
-			want.MaxBytes = there.MaxBytes
-		}
+		want = b.cfg.keeping(want, there)
 	}
 	if _, err := b.js.CreateOrUpdateStream(ctx, want); err != nil {
 		return fmt.Errorf("bus: stream %s: %w", want.Name, classify(err))
 	}
 	return nil
+}
+
+// keeping gives what a stream is to be: as wanted, but for what an operator has set on the one
+// that is there.
+func (c Config) keeping(want, there jetstream.StreamConfig) jetstream.StreamConfig {
+	want.Placement, want.Compression = there.Placement, there.Compression
+	if want.MaxBytes == 0 {
+		want.MaxBytes = there.MaxBytes
+	}
+	if c.Replicas == 0 {
+		want.Replicas = there.Replicas
+	}
+	return want
 }
 
 // StreamState tells the state of a stream.
