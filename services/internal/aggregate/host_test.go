@@ -227,7 +227,7 @@ func TestAnAttemptReachesOneOwnerOnly(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer func() { _ = sub.Unsubscribe() }()
+		t.Cleanup(func() { _ = sub.Unsubscribe() })
 	}
 	startHost(t, b, aggregatetest.Tally{Name: "tally"}, "node_living", aggregate.Options{})
 	const attempts = 200

@@ -43,7 +43,7 @@ func Start(ctx context.Context, cfg Config, services []string, log *slog.Logger)
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	b := &Bus{cfg: cfg, log: log, onReconnect: map[int]func(){}, closed: make(chan struct{}), link: newLink(answerWait)}
+	b := &Bus{cfg: cfg, log: log, onReconnect: map[int]func(){}, closed: make(chan struct{}), link: newLink()}
 	b.watch = newWatch(cfg.Metrics)
 	if cfg.URL == "" {
 		srv, err := startEmbedded(cfg)
@@ -100,7 +100,7 @@ func passing(err error) bool {
 // not measure the clock (Clock gives nil). With Config.Shards 0 it asks the server for their
 // number. For tools that look.
 func Dial(ctx context.Context, cfg Config, log *slog.Logger) (*Bus, error) {
-	b := &Bus{cfg: cfg, log: log, onReconnect: map[int]func(){}, closed: make(chan struct{}), link: newLink(answerWait)}
+	b := &Bus{cfg: cfg, log: log, onReconnect: map[int]func(){}, closed: make(chan struct{}), link: newLink()}
 	b.watch = newWatch(cfg.Metrics)
 	if err := b.connect(); err != nil {
 		b.Close(ctx)

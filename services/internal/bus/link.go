@@ -13,8 +13,6 @@ const linkSlot = 100 * time.Millisecond
 // answer which can no longer come does not wait on. They are shared by all requests that
 // begin within one linkSlot: a request on the hot path makes none of its own.
 type link struct {
-	wait time.Duration
-
 	mu     sync.Mutex
 	lost   context.Context // ends with the connection
 	drop   context.CancelFunc
@@ -22,20 +20,20 @@ type link struct {
 	until  time.Time // when shared is not handed out any more
 }
 
-func newLink(wait time.Duration) *link {
-	l := &link{wait: wait}
+func newLink() *link {
+	l := &link{}
 	l.restore()
 	return l
 }
 
-// within gives a context that ends after wait, or up to a linkSlot later, or when the
+// within gives a context that ends after answerWait, or up to a linkSlot later, or when the
 // connection is lost.
 func (l *link) within() context.Context {
 	now := time.Now()
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.shared == nil || !now.Before(l.until) {
-		ctx, cancel := context.WithTimeout(l.lost, l.wait+linkSlot)
+		ctx, cancel := context.WithTimeout(l.lost, answerWait+linkSlot)
 		context.AfterFunc(ctx, cancel) // it ends by its deadline; nobody ends it before
 		l.shared, l.until = ctx, now.Add(linkSlot)
 	}

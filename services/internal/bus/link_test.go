@@ -9,7 +9,7 @@ import (
 
 func TestRequestsShareADeadline(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l := newLink(time.Second)
+		l := newLink()
 		first := l.within()
 		if again := l.within(); again != first {
 			t.Error("two requests of one moment have contexts of their own")
@@ -19,7 +19,7 @@ func TestRequestsShareADeadline(t *testing.T) {
 		if second == first {
 			t.Fatal("a later request has the context of an earlier one")
 		}
-		time.Sleep(time.Second)
+		time.Sleep(answerWait)
 		synctest.Wait()
 		if first.Err() == nil {
 			t.Error("the first has not ended after its time")
@@ -38,7 +38,7 @@ func TestRequestsShareADeadline(t *testing.T) {
 
 func TestALostConnectionEndsWhatWaits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := &Bus{link: newLink(time.Second)}
+		b := &Bus{link: newLink()}
 		shared := b.link.within()
 		own, done := b.bounded(t.Context(), time.Minute)
 		defer done()
