@@ -64,7 +64,7 @@ func (a *Admin) Rooms(ctx context.Context, prefix, cursor string, limit int) (Ro
 	var page RoomsPage
 	err := a.bus.Query(ctx, subjects.ServiceRoom, "search",
 		map[string]any{"prefix": prefix, "cursor": cursor, "limit": limit}, &page)
-	return page, err
+	return page, answered(err)
 }
 
 // RoomReport is a room as its log makes it.

@@ -19,11 +19,21 @@ type ArchiveOptions struct {
 	aggregate.ArchiveOptions
 	// Services whose logs are looked at; none means all that keep one: room, playlist, chat.
 	Services []string
-	// Tag and Replicas say where an archive that is not there yet is made; see bus.ArchiveOptions.
+	// Tag and Replicas say where an archive is kept; see bus.ArchiveOptions.
 	Tag      string
 	Replicas int
 	// Begin, which may be nil, hears which service is next.
 	Begin func(service string)
+}
+
+// Validate reports a service that keeps no log.
+func (o ArchiveOptions) Validate() error {
+	for _, s := range o.Services {
+		if !slices.Contains(logKeepers(), s) {
+			return fmt.Errorf("%q keeps no log; those that do are %s", s, strings.Join(logKeepers(), ", "))
+		}
+	}
+	return nil
 }
 
 // ArchiveReport tells what was done with the logs of one service.
@@ -39,10 +49,8 @@ func (a *Admin) Archive(ctx context.Context, opt ArchiveOptions) ([]ArchiveRepor
 	if len(opt.Services) == 0 {
 		opt.Services = logKeepers()
 	}
-	for _, s := range opt.Services {
-		if !slices.Contains(logKeepers(), s) {
-			return nil, fmt.Errorf("%q keeps no log; those that do are %s", s, strings.Join(logKeepers(), ", "))
-		}
+	if err := opt.Validate(); err != nil {
+		return nil, err
 	}
 	var out []ArchiveReport
 	var differ error

@@ -111,6 +111,16 @@ func checkRemote(ctx context.Context, cfg Config) Finding {
 	return Finding{"nats", true, fmt.Sprintf("%s answers, routes commands to %d partitions, and has JetStream", bus.RedactURL(cfg.NATS.URL), cfg.NATS.Partitions)}
 }
 
+// ErrNoAnswer is returned by Admin.Rooms when no room service answers in time.
+var ErrNoAnswer = errors.New("nothing answers")
+
+func answered(err error) error {
+	if errors.Is(err, bus.ErrUnavailable) {
+		return fmt.Errorf("%w: %w", ErrNoAnswer, err)
+	}
+	return err
+}
+
 // Hint says what an operator can do about an error that Start returned; empty if there is
 // nothing to say beyond the error itself.
 func Hint(err error) string {
@@ -122,6 +132,10 @@ func Hint(err error) string {
 		return "Another tutti uses this data directory: stop it, or choose another one with --data."
 	case errors.Is(err, syscall.EADDRINUSE):
 		return "The address is in use: is tutti running already? Choose another with --http, --nats or --metrics (port 0 takes any)."
+	case errors.Is(err, bus.ErrRefused):
+		return "Set nats.user and nats.password (or nats.password_file), or nats.credentials, to what the server knows."
+	case errors.Is(err, ErrNoAnswer):
+		return "NATS is there, and no room service answers on it: does one run (tutti serve --roles room), and in the same account?"
 	case errors.Is(err, bus.ErrMapping):
 		return "The NATS server needs Tutti's subject mapping in its configuration."
 	case errors.Is(err, bus.ErrShards):

@@ -66,9 +66,14 @@ func (s *System) openSQLite(ctx context.Context, cfg Config) (store.Store, error
 }
 
 func (s *System) openRethinkDB(ctx context.Context, cfg Config) (store.Store, error) {
+	return s.openRethinkDBAs(ctx, cfg, cfg.rethink(s.log))
+}
+
+// openRethinkDBAs is openRethinkDB with what is made of the configuration.
+func (s *System) openRethinkDBAs(ctx context.Context, cfg Config, rc rethink.Config) (store.Store, error) {
 	var st *rethink.Store
 	err := s.patiently(ctx, cfg, func() (err error) {
-		st, err = rethink.Open(ctx, cfg.rethink(s.log), tables())
+		st, err = rethink.Open(ctx, rc, tables())
 		return err
 	})
 	if err != nil {

@@ -29,7 +29,7 @@ var (
 	// ErrExportNewer is returned for an export in a form of a newer release.
 	ErrExportNewer = transfer.ErrNewerFormat
 	// ErrNotEmpty is returned by Import for a deployment that has data of its own, or those of
-	// another export. Nothing was changed.
+	// another export. What it holds is as it was.
 	ErrNotEmpty = errors.New("the deployment to import into is not empty")
 	// ErrRunning is returned by Import while services of the deployment run.
 	ErrRunning = errors.New("services of the deployment are running")
@@ -52,8 +52,9 @@ func (p Progress) tell(part string, done, total uint64) {
 }
 
 // moved lists the tables that do not follow from the logs: an export holds them. All other
-// documents are folded anew where the logs arrive.
-func moved() []store.Table { return slices.Concat(auth.Tables(), profile.Tables(), room.Owned()) }
+// documents are folded anew where the logs arrive. Profiles come before accounts: they note which
+// version of the account they follow, and must not be ahead of it.
+func moved() []store.Table { return slices.Concat(profile.Tables(), auth.Tables(), room.Owned()) }
 
 // tableKeys is the table whose documents a deployment makes by itself when it first starts.
 const tableKeys = "signing_keys"
@@ -176,7 +177,7 @@ func transferHint(err error) string {
 	case errors.Is(err, ErrHalfImported):
 		return "Run tutti import with the same export again: it goes on where it was."
 	case errors.Is(err, ErrNotEmpty):
-		return "Import into a deployment that has no data; nothing was changed in this one."
+		return "Import into a deployment that has no data; what this one holds is as it was."
 	case errors.Is(err, ErrRunning):
 		return "Stop all services of the deployment; NATS and the store must run."
 	case errors.Is(err, ErrExportIncomplete), errors.Is(err, ErrExportDamaged):

@@ -251,7 +251,8 @@ func (l *logWriter) read(ctx context.Context, b *bus.Bus, told func(seq uint64))
 
 var errEnd = errors.New("the end as it was when the export began")
 
-// entry writes one message, and before it what the archive holds of its aggregate.
+// entry writes one message, and before it what the archive holds of its aggregate. ErrBrokenLog if
+// a revision is in neither.
 func (l *logWriter) entry(ctx context.Context, e bus.Entry) error {
 	_, id, err := subjects.ParseEvents(e.Subject)
 	if err != nil {
@@ -276,6 +277,9 @@ func (l *logWriter) entry(ctx context.Context, e bus.Entry) error {
 		})
 		if err != nil && !errors.Is(err, errEnd) {
 			return err
+		}
+		if c.Rev != last+1 {
+			return fmt.Errorf("%w: %s: revision %d at sequence %d follows %d", aggregate.ErrBrokenLog, id, c.Rev, e.Seq, last)
 		}
 	}
 	l.last[id] = c.Rev

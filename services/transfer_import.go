@@ -1,6 +1,7 @@
 package services
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -44,7 +45,8 @@ const (
 // store and the release may differ from those that the export is from.
 //
 // Errors, with nothing changed: ErrExportDamaged, ErrExportIncomplete, ErrExportNewer,
-// ErrNewerSchema, ErrNotEmpty, ErrRunning. ErrRebuildIncomplete comes with the report: all is
+// ErrNewerSchema, ErrRunning, and ErrNotEmpty unless somebody wrote to the deployment while it was
+// imported into. ErrRebuildIncomplete comes with the report: all is
 // there, but some logs cannot be folded.
 func Import(ctx context.Context, cfg Config, opt ImportOptions, log *slog.Logger) (TransferReport, error) {
 	in, err := transfer.Open(ctx, opt.From, func(done, total int64) { opt.Progress.tell("checking", uint64(done), uint64(total)) })
@@ -80,9 +82,11 @@ func (s *System) openBare(ctx context.Context, cfg Config) (store.Store, error) 
 // importer reads one export.
 type importer struct {
 	*System
-	store    store.Store
-	in       *transfer.Reader
-	logged   bool // the logs come too
+	store  store.Store
+	in     *transfer.Reader
+	logged bool // the logs come too
+	// epoch, unless it is 0, is the least that documents get which are on the STATE stream.
+	epoch    uint64
 	progress Progress
 	report   TransferReport
 }
@@ -101,26 +105,39 @@ func (m *importer) run(ctx context.Context, cfg Config) error {
 		if err := m.empty(ctx); err != nil {
 			return err
 		}
+		if m.epoch, err = m.epochAbove(ctx); err != nil {
+			return err
+		}
 	case !have.of(x):
 		return fmt.Errorf("%w: it holds export %s, this is %s", ErrNotEmpty, have.Export, x.ID)
 	case have.Finished:
 		m.report.Finished = true
 		return nil
+	default:
+		m.epoch = have.Epoch
 	}
-	if at, err = writeMark(ctx, m.store, mark{Export: x.ID, Sum: x.Sum}, at); err != nil {
+	begun := mark{Export: x.ID, Sum: x.Sum, Epoch: m.epoch}
+	if at, err = writeMark(ctx, m.store, begun, at); err != nil {
 		return err
 	}
 	incomplete, err := m.bring(ctx, x)
 	if err != nil {
 		return err
 	}
-	_, err = writeMark(ctx, m.store, mark{Export: x.ID, Sum: x.Sum, Finished: true}, at)
+	finished := begun
+	finished.Finished = true
+	_, err = writeMark(ctx, m.store, finished, at)
 	return errors.Join(incomplete, err)
 }
 
 // bring does the work. Each part finds out what is there already. incomplete is
 // ErrRebuildIncomplete, if it is not nil.
 func (m *importer) bring(ctx context.Context, x transfer.Manifest) (incomplete, err error) {
+	if m.logged {
+		if err := m.forgetSnapshots(ctx); err != nil {
+			return nil, fmt.Errorf("import: old snapshots: %w", err)
+		}
+	}
 	if err := m.logs(ctx, x); err != nil {
 		return nil, err
 	}
@@ -130,6 +147,11 @@ func (m *importer) bring(ctx context.Context, x transfer.Manifest) (incomplete, 
 		}
 		if err := m.documents(ctx, member); err != nil {
 			return nil, fmt.Errorf("import of %s: %w", member.Of, err)
+		}
+	}
+	for _, r := range restatedTables() {
+		if err := m.retract(ctx, r); err != nil {
+			return nil, err
 		}
 	}
 	for _, step := range newMigrator(m.store, migrations(), m.log).pending(x.Schema) {
@@ -150,79 +172,10 @@ func (m *importer) bring(ctx context.Context, x transfer.Manifest) (incomplete, 
 	return incomplete, m.commands(ctx, x)
 }
 
-// stopped refuses a deployment whose services run: they tell each other several times a
-// second that they are there. An embedded one cannot run, since its files are ours.
-func (m *importer) stopped(ctx context.Context, cfg Config) error {
-	if cfg.NATS.URL == "" {
-		return nil
-	}
-	var heard atomic.Pointer[string]
-	var stops []func()
-	var err error
-	for _, service := range logKeepers() {
-		var stop func()
-		if stop, err = m.bus.OnSignal(subjects.Live(service, "owners", "lease"), func([]byte) { heard.Store(&service) }); err != nil {
-			break
-		}
-		stops = append(stops, stop)
-	}
-	if err == nil {
-		err = wait(ctx, leaseListening)
-	}
-	for _, stop := range stops {
-		stop()
-	}
-	if err != nil {
-		return err
-	}
-	if service := heard.Load(); service != nil {
-		return fmt.Errorf("%w: %s", ErrRunning, *service)
-	}
-	return nil
-}
-
-// empty refuses a deployment that has data.
-func (m *importer) empty(ctx context.Context) error {
-	for _, service := range logKeepers() {
-		states, err := m.bus.LogState(ctx, service)
-		if err != nil {
-			return err
-		}
-		for _, s := range states {
-			if m.logged && s.LastSeq > 0 {
-				return fmt.Errorf("%w: stream %s holds, or held, %d messages", ErrNotEmpty, s.Name, s.LastSeq)
-			}
-		}
-	}
-	for _, t := range moved() {
-		if t.Name == tableKeys {
-			continue
-		}
-		some, err := m.any(ctx, t.Name)
-		if err != nil {
-			return err
-		}
-		if some {
-			return fmt.Errorf("%w: table %s has documents", ErrNotEmpty, t.Name)
-		}
-	}
-	return nil
-}
-
-// any reports whether a table has documents or tombstones.
-func (m *importer) any(ctx context.Context, table string) (bool, error) {
-	feed, err := m.store.Changes(ctx, table)
-	if err != nil {
-		return false, err
-	}
-	defer func() { _ = feed.Close() }() // it was only read
-	change, err := feed.Next(ctx)
-	return err == nil && change.Kind != store.Ready, err
-}
-
-// documents writes a table. What is stale is there already, or something newer.
+// documents writes a table. What is stale is there already.
 func (m *importer) documents(ctx context.Context, member transfer.Member) error {
 	var there, n atomic.Uint64
+	raise := isRestated(member.Of)
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(importWrites)
 	for line, err := range m.in.Records(member) {
@@ -236,11 +189,14 @@ func (m *importer) documents(ctx context.Context, member transfer.Member) error 
 		if err := json.Unmarshal(line, &doc); err != nil {
 			return errors.Join(fmt.Errorf("%w: a document: %w", ErrExportDamaged, err), g.Wait())
 		}
+		if raise {
+			doc.Version.Epoch = max(doc.Version.Epoch, m.epoch)
+		}
 		g.Go(func() error {
 			err := m.store.Put(ctx, member.Of, doc)
 			if errors.Is(err, store.ErrStale) {
 				there.Add(1)
-				err = nil
+				err = m.sameDocument(ctx, member.Of, doc)
 			}
 			if done := n.Add(1); done%500 == 0 || done == member.Records {
 				m.progress.tell(member.Of, done, member.Records)
@@ -254,6 +210,34 @@ func (m *importer) documents(ctx context.Context, member transfer.Member) error 
 	m.report.Documents += n.Load()
 	m.report.There += there.Load()
 	return nil
+}
+
+// sameDocument refuses a document that is there in place of one of the export's: somebody else
+// has written it. What a migration has made of one, in an import that was interrupted, is newer.
+func (m *importer) sameDocument(ctx context.Context, table string, want store.Document) error {
+	if table == tableKeys {
+		return nil // the deployment's own
+	}
+	have, err := m.store.Get(ctx, table, want.ID)
+	if err != nil && !(errors.Is(err, store.ErrNotFound) && have.Deleted) {
+		return err
+	}
+	same := have.Version == want.Version && have.Deleted == want.Deleted
+	if same && !have.Deleted {
+		was, err := subjects.Canonical(have.Body)
+		if err != nil {
+			return err
+		}
+		is, err := subjects.Canonical(want.Body)
+		if err != nil {
+			return fmt.Errorf("%w: %s %s: %w", ErrExportDamaged, table, want.ID, err)
+		}
+		same = bytes.Equal(was, is)
+	}
+	if same || have.Version.Newer(want.Version) && m.in.Manifest().Schema < SchemaVersion {
+		return nil
+	}
+	return fmt.Errorf("%w: document %q of table %s is not that of this export", ErrNotEmpty, want.ID, table)
 }
 
 // commands leaves what waited to be carried out. One that was left before is the same

@@ -190,3 +190,66 @@ func LeaveCommand(ctx context.Context, cfg Config, to subjects.Command, env subj
 	}
 	return errors.Join(s.bus.Send(ctx, to, env), s.detach(ctx, cfg))
 }
+
+// State reads what a stopped deployment has on the STATE stream, by subject: the version, and
+// the body or "deleted".
+func State(ctx context.Context, cfg Config) (map[string]string, error) {
+	s, _, err := attach(ctx, cfg, (*System).openBare, slog.New(slog.DiscardHandler))
+	if err != nil {
+		return nil, err
+	}
+	out := map[string]string{}
+	err = s.bus.Read(ctx, subjects.StreamState, subjects.Root+".>", 1, func(e bus.Entry) error {
+		d, err := bus.DecodeState(e.Subject, e.Data)
+		v := store.Version(d.Version)
+		if out[e.Subject] = v.String() + " " + string(d.Body); d.Deleted {
+			out[e.Subject] = v.String() + " deleted"
+		}
+		return err
+	})
+	return out, errors.Join(err, s.detach(ctx, cfg))
+}
+
+// Leave stores a message in a stopped deployment, and has it keep an archive if archive names
+// a service.
+func Leave(ctx context.Context, cfg Config, archive, subject string, data []byte) error {
+	s, _, err := attach(ctx, cfg, (*System).openBare, slog.New(slog.DiscardHandler))
+	if err != nil {
+		return err
+	}
+	if archive != "" {
+		err = s.bus.EnsureArchive(ctx, archive, bus.ArchiveOptions{})
+	}
+	if err == nil {
+		err = s.bus.Put(ctx, subject, data)
+	}
+	return errors.Join(err, s.detach(ctx, cfg))
+}
+
+// LeaveDocument stores a document in a stopped deployment, whatever was imported into it.
+func LeaveDocument(ctx context.Context, cfg Config, table string, doc store.Document) error {
+	s, st, err := attach(ctx, cfg, (*System).openBare, slog.New(slog.DiscardHandler))
+	if err != nil {
+		return err
+	}
+	return errors.Join(st.Put(ctx, table, doc), s.detach(ctx, cfg))
+}
+
+// Holds tells how many messages a stream of a stopped deployment holds.
+func Holds(ctx context.Context, cfg Config, stream string) (uint64, error) {
+	s, _, err := attach(ctx, cfg, (*System).openBare, slog.New(slog.DiscardHandler))
+	if err != nil {
+		return 0, err
+	}
+	state, err := s.bus.StreamState(ctx, stream)
+	return state.Messages, errors.Join(err, s.detach(ctx, cfg))
+}
+
+// Stated gives the last message of a subject of the STATE stream, empty if there is none.
+func (s *System) Stated(ctx context.Context, subject string) (string, error) {
+	e, err := s.bus.Head(ctx, subjects.StreamState, subject)
+	if errors.Is(err, bus.ErrNoMessage) {
+		err = nil
+	}
+	return string(e.Data), err
+}

@@ -23,6 +23,8 @@ type mark struct {
 	// Export and Sum are those of the manifest.
 	Export string `json:"export"`
 	Sum    string `json:"sum"`
+	// Epoch is the least that documents get which are on the STATE stream.
+	Epoch uint64 `json:"epoch,omitempty"`
 	// Finished is set when all of it is there.
 	Finished bool `json:"finished"`
 }

@@ -30,6 +30,9 @@ Back the archive up together with the log.`,
 			if opt.Idle < time.Second {
 				return errors.New("--idle must be a second at least")
 			}
+			if err := opt.Validate(); err != nil {
+				return fmt.Errorf("--service: %w", err)
+			}
 			if opt.Settle == 0 {
 				opt.Settle = -1 // asked for
 			}
@@ -45,7 +48,7 @@ Back the archive up together with the log.`,
 	f.BoolVar(&opt.NoWait, "no-wait", false, "leave what was copied just now to the next run")
 	f.StringSliceVar(&opt.Services, "service", nil, "only these `SERVICES`: room, playlist, chat")
 	f.StringVar(&opt.Tag, "tag", "", "when an archive is made, place it on servers with this `TAG`")
-	f.IntVar(&opt.Replicas, "archive-replicas", 0, "when an archive is made, give it `N` replicas (default: nats.replicas)")
+	f.IntVar(&opt.Replicas, "archive-replicas", 0, "give an archive `N` replicas, no fewer than its log has (default: as many)")
 	return c
 }
 

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -64,7 +65,7 @@ status is 1 if anything is wrong. Nothing is changed, and nothing is started tha
 		},
 	}
 	configFlags(c)
-	c.Flags().StringSlice("roles", nil, "the `ROLES` to check for, comma separated")
+	c.Flags().StringSlice("roles", nil, "the `ROLES` to check for, comma separated: "+strings.Join(services.Roles(), ", "))
 	c.Flags().Bool("print", false, "print all settings as YAML, secrets hidden, and check nothing")
 	c.Flags().Bool("json", false, "report as JSON")
 	return c

@@ -21,9 +21,8 @@ func clusterCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "cluster",
 		Short: "Run the shape of many machines on this one",
-		Args:  cobra.NoArgs,
-		RunE:  func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
+	group(c)
 	c.AddCommand(clusterUpCommand())
 	return c
 }
@@ -46,6 +45,15 @@ process runs every service beside the NATS cluster.`,
 			if err != nil {
 				return err
 			}
+			if cfg.RethinkDB == "" {
+				why := ""
+				if c.Flags().Lookup("sqlite").Value.String() != "true" {
+					why = "there is no rethinkdb on the PATH: "
+				}
+				if _, err := fmt.Fprintln(c.OutOrStdout(), why+"documents are kept in SQLite, and one process runs every service"); err != nil {
+					return err
+				}
+			}
 			return runCluster(c.Context(), c.OutOrStdout(), cfg)
 		},
 	}
@@ -60,6 +68,7 @@ process runs every service beside the NATS cluster.`,
 	f.Int("shards", 1, "nats.shards, fixed for a directory")
 	f.String("nats-conf", "", "run the NATS servers from this `FILE`, the repository's nats.conf, with users and passwords; default without")
 	f.StringArray("env", nil, "a setting `KEY=VALUE` for the environment of every service; may be repeated")
+	f.Bool("without-services", false, "start only the NATS servers and RethinkDB, with streams and tables made: for an import")
 	f.Bool("no-restart", false, "leave a process down that crashed")
 	logFlags(c)
 	return c
@@ -81,7 +90,7 @@ func clusterConfig(c *cobra.Command) (cluster.Config, error) {
 	errs = append(errs, err)
 	cfg := cluster.Config{
 		Dir: str("dir"), Binary: self, NATSNodes: num("nats-nodes"), Replicas: num("replicas"), HTTP: addresses, Edges: len(addresses),
-		Partitions: num("partitions"), Shards: num("shards"), NATSConf: str("nats-conf"), Restart: !yes("no-restart"),
+		Partitions: num("partitions"), Shards: num("shards"), NATSConf: str("nats-conf"), Restart: !yes("no-restart"), WithoutServices: yes("without-services"),
 		Env: map[cluster.Class][]string{}, Log: log,
 		Told: func(e cluster.Ended) {
 			for _, line := range e.Last {
@@ -104,11 +113,6 @@ func clusterConfig(c *cobra.Command) (cluster.Config, error) {
 
 // runCluster runs a cluster until ctx ends.
 func runCluster(ctx context.Context, out io.Writer, cfg cluster.Config) error {
-	if cfg.RethinkDB == "" {
-		if _, err := fmt.Fprintln(out, "no rethinkdb: documents are kept in SQLite, and one process runs every service"); err != nil {
-			return err
-		}
-	}
 	begin := time.Now()
 	c, err := cluster.Start(ctx, cfg)
 	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
@@ -146,6 +150,11 @@ func tellCluster(out io.Writer, c *cluster.Cluster, took time.Duration) error {
 	if err := w.Flush(); err != nil {
 		return err
 	}
-	_, err := fmt.Fprintf(out, "open %s\nready after %v\n", strings.Join(c.Edges(), " or "), took.Round(100*time.Millisecond))
+	if edges := c.Edges(); len(edges) > 0 {
+		if _, err := fmt.Fprintf(out, "open %s\n", strings.Join(edges, " or ")); err != nil {
+			return err
+		}
+	}
+	_, err := fmt.Fprintf(out, "ready after %v\n", took.Round(100*time.Millisecond))
 	return err
 }

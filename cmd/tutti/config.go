@@ -30,8 +30,11 @@ var flagKeys = map[string]string{
 
 	"credentials": "nats.credentials",
 
-	"roles":      "roles",
-	"store":      "store.kind",
+	"roles": "roles",
+	"store": "store.kind",
+
+	"store-addresses": "store.addresses",
+
 	"log-level":  "log.level",
 	"log-format": "log.format",
 	"fsync":      "nats.sync_always",
@@ -47,9 +50,20 @@ func configFlags(c *cobra.Command) {
 	f.String("nats", d.NATS.Listen, "let NATS tools connect on `HOST:PORT`; port 0 takes any, empty listens nowhere")
 	f.String("nats-url", "", "use the NATS servers at this `URL` instead of the embedded one")
 	f.String("store", d.Store.Kind, "keep documents in this `KIND` of store: sqlite or rethinkdb")
+	loginFlags(c)
 	f.String("metrics", d.Metrics.Listen, "answer /metrics, /healthz and /readyz on `HOST:PORT`, for the operator alone; port 0 takes any, empty listens nowhere")
 	f.Bool("fsync", false, "write every event to the disk before it is acknowledged, at many times the cost")
 	logFlags(c)
+}
+
+// loginFlags adds the flags that say, beside --nats-url and --store, where data is and as whom.
+func loginFlags(c *cobra.Command) {
+	c.Flags().String("nats-user", "", "log in to NATS as this `USER`; the password comes from TUTTI_NATS__PASSWORD or a file")
+	addressFlags(c)
+}
+
+func addressFlags(c *cobra.Command) {
+	c.Flags().StringSlice("store-addresses", services.Defaults().Store.Addresses, "the RethinkDB servers, a `HOST:PORT` each, comma separated")
 }
 
 func logFlags(c *cobra.Command) {
@@ -95,7 +109,7 @@ func loadConfig(c *cobra.Command, environ func() []string) (services.Config, err
 			continue
 		}
 		var value any = f.Value.String()
-		if name == "roles" {
+		if f.Value.Type() == "stringSlice" {
 			if value, err = c.Flags().GetStringSlice(name); err != nil {
 				return services.Config{}, err
 			}

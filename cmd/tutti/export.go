@@ -26,7 +26,7 @@ their owner alone (mode 0600) and not encrypted.
 It only reads. A system that keeps its data in --data must be stopped, since that belongs to
 one process; one on servers of its own may run: the export then holds the logs as they were
 when it began, and documents as they were a little later.`,
-		Example: "  tutti export --data data --to backup.tar\n  tutti export --nats-url nats://10.0.0.1:4222 --store rethinkdb --to backup",
+		Example: "  tutti export --data data --to backup.tar\n  tutti export --nats-url nats://10.0.0.1:4222 --store rethinkdb --store-addresses 10.0.0.1:28015 --to backup",
 		Args:    cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			cfg, err := loadConfig(c, os.Environ)
@@ -38,7 +38,7 @@ when it began, and documents as they were a little later.`,
 				return err
 			}
 			bar, begin := newProgress(c.ErrOrStderr()), time.Now()
-			opt.Progress = bar.tell
+			opt.Progress = shown(bar)
 			r, err := services.Export(c.Context(), cfg, opt, log)
 			bar.end()
 			if err != nil {

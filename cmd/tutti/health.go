@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	neturl "net/url"
 	"os"
 	"strings"
 	"time"
@@ -33,7 +34,12 @@ at /readyz, on metrics.listen if that is set and else on the address of the edge
 		Example: "  tutti health\n  tutti health --url http://127.0.0.1:8080/healthz",
 		Args:    cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			if url == "" {
+			if url != "" {
+				var err error
+				if url, err = whole(url); err != nil {
+					return err
+				}
+			} else {
 				cfg, err := loadConfig(c, os.Environ)
 				if err != nil {
 					return err
@@ -52,9 +58,27 @@ at /readyz, on metrics.listen if that is set and else on the address of the edge
 			return err
 		},
 	}
-	c.Flags().StringVar(&url, "url", "", "ask this `URL`, of /readyz or /healthz")
+	c.Flags().StringVar(&url, "url", "", "ask this `URL`, of /readyz or /healthz; of HOST:PORT alone it is http://HOST:PORT/readyz")
 	c.Flags().DurationVar(&within, "within", 5*time.Second, "wait so long for the answer")
 	return c
+}
+
+// whole completes what was typed as a URL. The edge answers "/" with its page, ready or not.
+func whole(typed string) (string, error) {
+	if !strings.Contains(typed, "://") {
+		typed = "http://" + typed
+	}
+	u, err := neturl.Parse(typed)
+	if err != nil {
+		return "", fmt.Errorf("--url: %w", err)
+	}
+	if u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
+		return "", fmt.Errorf("--url: %q is not http://HOST:PORT/readyz", typed)
+	}
+	if u.Path == "" {
+		u.Path = "/readyz"
+	}
+	return u.String(), nil
 }
 
 // healthURL says where a process with these settings tells whether it is ready.

@@ -26,7 +26,7 @@ start. A deployment with other data is refused, and one whose services run.
 
 Lists, searches and histories are folded anew from the logs. Rooms go on where their clocks
 are: a track that was to end meanwhile has ended.`,
-		Example: "  tutti import --from backup.tar --data new\n  tutti import --from backup.tar --nats-url nats://10.0.0.1:4222 --store rethinkdb",
+		Example: "  tutti import --from backup.tar --data new\n  tutti import --from backup.tar --nats-url nats://10.0.0.1:4222 --store rethinkdb --store-addresses 10.0.0.1:28015",
 		Args:    cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			cfg, err := loadConfig(c, os.Environ)
@@ -38,7 +38,7 @@ are: a track that was to end meanwhile has ended.`,
 				return err
 			}
 			bar, begin := newProgress(c.ErrOrStderr()), time.Now()
-			opt.Progress = bar.tell
+			opt.Progress = shown(bar)
 			r, err := services.Import(c.Context(), cfg, opt, log)
 			bar.end()
 			if err != nil && !errors.Is(err, services.ErrRebuildIncomplete) {

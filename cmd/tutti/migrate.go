@@ -10,7 +10,7 @@ import (
 )
 
 func migrateCommand() *cobra.Command {
-	var dryRun bool
+	var opt services.MigrateOptions
 	c := &cobra.Command{
 		Use:   "migrate",
 		Short: "Make or bring up to date streams, tables and documents",
@@ -19,8 +19,12 @@ tables with their indexes, and documents. "tutti up" and "tutti serve" do the sa
 start, unless auto_migrate is false: then only who runs this command needs the rights for it.
 
 It may run while the services do, more than once, and at once on several machines: one does
-it, the others wait. A store that a newer release has migrated is refused.`,
-		Example: "  tutti migrate --dry-run\n  TUTTI_NATS__USER=admin TUTTI_NATS__PASSWORD_FILE=/run/secrets/admin tutti migrate --nats-url nats://10.0.0.1:4222 --store rethinkdb",
+it, the others wait. A store that a newer release has migrated is refused.
+
+Of a store in RethinkDB, indexes that only an older release asks for are kept, since its replicas
+may run. When none does any more, run it with --drop-old-indexes: that enters what they wrote
+last, and drops their indexes.`,
+		Example: "  tutti migrate --dry-run\n  TUTTI_NATS__USER=admin TUTTI_NATS__PASSWORD_FILE=/run/secrets/admin tutti migrate --nats-url nats://10.0.0.1:4222 --store rethinkdb --store-addresses 10.0.0.1:28015",
 		Args:    cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			cfg, err := loadConfig(c, os.Environ)
@@ -32,23 +36,27 @@ it, the others wait. A store that a newer release has migrated is refused.`,
 				return err
 			}
 			bar := newProgress(c.ErrOrStderr())
-			r, err := services.Migrate(c.Context(), cfg, dryRun, bar.tell, log)
+			r, err := services.Migrate(c.Context(), cfg, opt, bar.tell, log)
 			bar.end()
 			if err != nil {
 				return err
 			}
-			return sayMigrated(c, r, dryRun)
+			return sayMigrated(c, r, opt)
 		},
 	}
 	toolFlags(c)
-	c.Flags().BoolVar(&dryRun, "dry-run", false, "say what would be done, and do nothing")
+	c.Flags().BoolVar(&opt.DryRun, "dry-run", false, "say what would be done, and do nothing")
+	c.Flags().BoolVar(&opt.DropOldIndexes, "drop-old-indexes", false, "drop indexes in RethinkDB that this release does not ask for, once no older one runs")
 	return c
 }
 
-func sayMigrated(c *cobra.Command, r services.MigrateReport, dryRun bool) error {
-	made, ran, upTo := "made", "ran", "is now at"
-	if dryRun {
-		made, ran, upTo = "would make", "would run", "would come to"
+func sayMigrated(c *cobra.Command, r services.MigrateReport, opt services.MigrateOptions) error {
+	made, ran, upTo, old := "made", "ran", "is now at", "dropped"
+	if opt.DryRun {
+		made, ran, upTo, old = "would make", "would run", "would come to", "would drop"
+	}
+	if !opt.DropOldIndexes {
+		old = "kept for older releases"
 	}
 	out := c.OutOrStdout()
 	var err error
@@ -62,6 +70,12 @@ func sayMigrated(c *cobra.Command, r services.MigrateReport, dryRun bool) error 
 	}
 	for _, s := range r.Steps {
 		say("%s  migration %s\n", ran, s)
+	}
+	for _, x := range r.Old {
+		say("%s  %s\n", old, x)
+	}
+	if dropped := opt.DropOldIndexes && len(r.Old) > 0; dropped && r.From == r.To && len(r.Missing) == 0 {
+		return err
 	}
 	if r.From == r.To && len(r.Missing) == 0 {
 		say("nothing to do: the schema has version %d\n", r.To)
@@ -78,5 +92,6 @@ func toolFlags(c *cobra.Command) {
 	f.String("data", d.Data, "the `DIR` of the embedded NATS server and store")
 	f.String("nats-url", "", "the NATS servers at this `URL` instead of the embedded one")
 	f.String("store", d.Store.Kind, "the `KIND` of store: sqlite or rethinkdb")
+	loginFlags(c)
 	logFlags(c)
 }

@@ -19,8 +19,8 @@ func natsServerCommand() *cobra.Command {
 		Short: "Run a NATS server from its configuration file",
 		Long: `Run a NATS server as the nats-server program does, from a nats.conf. "tutti cluster up" starts
 its servers so. An interrupt ends it at once; SIGTERM has it hand over what it leads first.`,
-		Hidden: true,
-		Args:   cobra.NoArgs,
+		Example: "  tutti nats-server --config nats-1.conf --election 1.5s",
+		Args:    cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			file, err := c.Flags().GetString("config")
 			if err != nil {

@@ -23,6 +23,7 @@ func roomsCommand() *cobra.Command {
 		Long: `Look into the rooms of a running system, through its NATS server, with an operator's rights:
 "show" and "tail" see private rooms too.`,
 	}
+	group(c)
 	adminFlags(c)
 	c.AddCommand(roomsListCommand(), roomsShowCommand(), roomsTailCommand())
 	return c
@@ -42,6 +43,9 @@ func withAdmin(c *cobra.Command, f func(ctx context.Context, a *services.Admin) 
 		return err
 	}
 	a, err := services.DialAdmin(c.Context(), cfg)
+	if err != nil && services.Hint(err) != "" { // it was reached
+		return err
+	}
 	if err != nil {
 		return fmt.Errorf("%w: is tutti running? Say where with --nats-url", err)
 	}

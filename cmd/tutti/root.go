@@ -29,9 +29,50 @@ the environment (TUTTI_NATS__URL is nats.url: two underscores stand for the dot)
 		SilenceErrors: true,
 		Version:       version(),
 	}
+	group(root)
+	root.SetFlagErrorFunc(flagError)
 	root.PersistentFlags().String("config", "", "read settings from this YAML `FILE`")
 	root.AddCommand(upCommand(), serveCommand(), checkCommand(), clusterCommand(), healthCommand(), natsServerCommand(), roomsCommand(), migrateCommand(), exportCommand(), importCommand(), rebuildCommand(), archiveCommand(), storeUserCommand(), storeShardsCommand(), versionCommand())
 	return root
+}
+
+// group has a command that only holds others refuse what is none of them. Alone it prints its
+// help.
+func group(c *cobra.Command) {
+	c.DisableFlagsInUseLine = true
+	c.Args = func(c *cobra.Command, args []string) error {
+		if len(args) > 0 {
+			return unknownCommand(c, args[0])
+		}
+		return nil
+	}
+	c.RunE = func(c *cobra.Command, _ []string) error { return c.Help() }
+}
+
+func unknownCommand(c *cobra.Command, name string) error {
+	meant := "; "
+	c.SuggestionsMinimumDistance = 2
+	for i, s := range c.SuggestionsFor(name) {
+		if i == 0 {
+			meant = "; did you mean "
+		} else {
+			meant += " or "
+		}
+		meant += fmt.Sprintf("%q", c.CommandPath()+" "+s)
+	}
+	if meant != "; " {
+		meant += "? "
+	}
+	return fmt.Errorf("there is no command %q%s\"%s --help\" lists them", c.CommandPath()+" "+name, meant, c.CommandPath())
+}
+
+// flagError says where to read on. Behind an unknown command every flag is unknown: then it
+// is the command that is wrong.
+func flagError(c *cobra.Command, err error) error {
+	if args := c.Flags().Args(); c.HasSubCommands() && len(args) > 0 {
+		return unknownCommand(c, args[0])
+	}
+	return fmt.Errorf("%w; \"%s --help\" lists the flags", err, c.CommandPath())
 }
 
 func versionCommand() *cobra.Command {

@@ -47,6 +47,7 @@ store.user must be an administrator: RethinkDB's own is "admin".`,
 	c.Flags().IntVar(&replicas, "replicas", 1, "keep each part on `N` servers")
 	c.Flags().DurationVar(&within, "within", time.Hour, "wait so long for the tables")
 	c.Flags().String("store", services.Defaults().Store.Kind, "the `KIND` of store")
+	addressFlags(c)
 	logFlags(c)
 	return c
 }

@@ -51,6 +51,7 @@ store.user must be an administrator: RethinkDB's own is "admin".`,
 	c.Flags().StringVar(&file, "new-password-file", "", "the `FILE` with the user's password")
 	c.Flags().DurationVar(&within, "within", time.Minute, "wait so long for the database")
 	c.Flags().String("store", services.Defaults().Store.Kind, "the `KIND` of store")
+	addressFlags(c)
 	logFlags(c)
 	_ = c.MarkFlagRequired("new-password-file") // it is there, three lines above
 	return c

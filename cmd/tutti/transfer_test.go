@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
@@ -19,11 +20,25 @@ import (
 	"github.com/tuttihq/tutti/services"
 )
 
-// asProgram is the environment variable that makes the test's own executable the program.
-const asProgram = "TUTTI_TEST_AS_PROGRAM"
+const (
+	// asProgram is the environment variable that makes the test's own executable the program.
+	asProgram = "TUTTI_TEST_AS_PROGRAM"
+	// haltAt names the part of an export or an import at which that program says standsStill
+	// and stands still.
+	haltAt      = "TUTTI_TEST_HALT_AT"
+	standsStill = "stands still"
+)
 
 func TestMain(m *testing.M) {
 	if os.Getenv(asProgram) != "" {
+		if at := os.Getenv(haltAt); at != "" {
+			halfway = func(part string) {
+				if part == at {
+					fmt.Println(standsStill)
+					select {}
+				}
+			}
+		}
 		os.Exit(run())
 	}
 	goleak.VerifyTestMain(m,
@@ -201,43 +216,51 @@ func TestAnImportSurvivesKills(t *testing.T) {
 	}
 }
 
+// killedAt runs a command that is killed when it has come to a part of its work.
+func killedAt(t *testing.T, part string, args ...string) {
+	t.Helper()
+	c, _, errs := tutti(t, args...)
+	c.Env = append(c.Env, haltAt+"="+part)
+	c.Stdout = nil
+	out, err := c.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	said, err := bufio.NewReader(out).ReadString('\n')
+	if strings.TrimSpace(said) != standsStill {
+		t.Errorf("tutti %s did not come to %q: it said %q, %v\n%s", strings.Join(args, " "), part, said, err, errs)
+	}
+	_ = c.Process.Kill() // it may be gone, which Wait tells
+	if err := c.Wait(); err == nil {
+		t.Errorf("tutti %s was not killed", strings.Join(args, " "))
+	}
+}
+
 // An export that is killed is no export.
 func TestHalfAnExportIsRefused(t *testing.T) {
 	data := full(t, 2, 20)
 	dir := t.TempDir()
-	out := filepath.Join(dir, "out.tar")
-	killed := false
-	for after := 50 * time.Millisecond; after < time.Minute; after += 20 * time.Millisecond {
-		c, _, _ := tutti(t, "export", "--data", data, "--to", out)
-		if err := c.Start(); err != nil {
-			t.Fatal(err)
-		}
-		killer := time.AfterFunc(after, func() { _ = c.Process.Kill() })
-		err := c.Wait()
-		killer.Stop()
-		if err == nil {
-			break // it was quicker
-		}
-		left, err := filepath.Glob(out + "*")
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, p := range left {
-			killed = true
-			says := refused(t, "import", "--from", p, "--data", filepath.Join(dir, "to"))
-			if !strings.Contains(says, "not complete") {
-				t.Errorf("import of %s: %s", p, says)
+	for _, part := range []string{"log of rooms", "log of chats", "accounts", "seats"} {
+		for _, name := range []string{"out", "out.tar"} {
+			out := filepath.Join(dir, strings.ReplaceAll(part, " ", "-"), name)
+			killedAt(t, part, "export", "--data", data, "--to", out)
+			if _, err := os.Stat(out); !os.IsNotExist(err) {
+				t.Errorf("killed at %q, it has left an export: %v", part, err)
 			}
-			if err := os.RemoveAll(p); err != nil {
-				t.Fatal(err)
+			left, err := filepath.Glob(out + "*")
+			if err != nil || len(left) == 0 {
+				t.Fatalf("killed at %q, it has left %v, %v", part, left, err)
+			}
+			for _, p := range left {
+				says := refused(t, "import", "--from", p, "--data", filepath.Join(dir, "to"))
+				if !strings.Contains(says, "not complete") {
+					t.Errorf("import of %s: %s", p, says)
+				}
 			}
 		}
-		if len(left) > 0 {
-			break
-		}
-	}
-	if !killed {
-		t.Skip("no export was caught in the middle on this machine")
 	}
 	if _, err := os.Stat(filepath.Join(dir, "to")); !os.IsNotExist(err) {
 		t.Errorf("something was imported: %v", err)
@@ -245,38 +268,24 @@ func TestHalfAnExportIsRefused(t *testing.T) {
 }
 
 // A process that is killed in the middle of an import leaves a deployment that nothing else
-// starts on.
+// starts on, and that the same import brings to its end.
 func TestAHalfImportedDeploymentDoesNotStart(t *testing.T) {
 	data := full(t, 30, 100)
+	want := fingerprint(t, data)
 	dir := t.TempDir()
 	from, to := filepath.Join(dir, "all.tar"), filepath.Join(dir, "to")
 	said(t, "export", "--data", data, "--to", from)
-	caught := false
-	for after := 60 * time.Millisecond; after < 10*time.Second && !caught; after += 20 * time.Millisecond {
-		if err := os.RemoveAll(to); err != nil {
-			t.Fatal(err)
+	for _, part := range []string{"log of playlists", "log of chats", "profiles", "accounts", "folding the logs"} {
+		killedAt(t, part, "import", "--from", from, "--data", to)
+		if says := refused(t, "rebuild", "--data", to); !strings.Contains(says, "not finished") {
+			t.Errorf("killed at %q: %s", part, says)
 		}
-		c, _, _ := tutti(t, "import", "--from", from, "--data", to)
-		if err := c.Start(); err != nil {
-			t.Fatal(err)
-		}
-		killer := time.AfterFunc(after, func() { _ = c.Process.Kill() })
-		err := c.Wait()
-		killer.Stop()
-		if err == nil {
-			break
-		}
-		if _, err := os.Stat(filepath.Join(to, "documents.db")); err != nil {
-			continue
-		}
-		check, _, errs := tutti(t, "rebuild", "--data", to)
-		caught = check.Run() != nil && strings.Contains(errs.String(), "not finished")
-	}
-	if !caught {
-		t.Skip("no import was caught in the middle on this machine")
 	}
 	said(t, "import", "--from", from, "--data", to)
 	said(t, "rebuild", "--data", to)
+	if got := fingerprint(t, to); got != want {
+		t.Errorf("there is\n%s, want\n%s", got, want)
+	}
 }
 
 func TestMigrateSaysWhatItDoes(t *testing.T) {

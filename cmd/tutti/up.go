@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -50,7 +51,7 @@ The embedded store belongs to one process: with it, all roles go together.`,
 		},
 	}
 	configFlags(c)
-	c.Flags().StringSlice("roles", nil, "the `ROLES` of this process, comma separated: auth, profile, room, edge")
+	c.Flags().StringSlice("roles", nil, "the `ROLES` of this process, comma separated: "+strings.Join(services.Roles(), ", "))
 	return c
 }
 

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
@@ -61,5 +62,23 @@ func TestTheCommandShowsATableAndStops(t *testing.T) {
 	gone(t, all)
 	if _, err := os.Stat("cluster"); err == nil {
 		t.Error("it wrote beside its directory")
+	}
+}
+
+// Data is brought into a cluster while nothing but NATS and the store runs, and streams are
+// where the services will look for them.
+func TestWithoutServicesTheStreamsAreMadeAllTheSame(t *testing.T) {
+	c := start(t, Config{NATSNodes: 1, WithoutServices: true})
+	for _, p := range c.Processes() {
+		if p.Class != ClassNATS {
+			t.Errorf("%s runs", p.Name)
+		}
+	}
+	said, err := os.ReadFile(filepath.Join(c.cfg.Dir, "logs", "migrate.log"))
+	if err != nil || !strings.Contains(string(said), "made  streams (") {
+		t.Errorf("migrate said %q, %v", said, err)
+	}
+	if edges := c.Edges(); len(edges) != 0 {
+		t.Errorf("edges: %v", edges)
 	}
 }

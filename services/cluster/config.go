@@ -82,6 +82,8 @@ type Config struct {
 	// StartWithin bounds the time until a process is ready, StopWithin the time until it
 	// has stopped, after which it is killed. Default 60 s and 25 s.
 	StartWithin, StopWithin time.Duration
+	// WithoutServices starts NATS servers and RethinkDB alone, and makes streams and tables.
+	WithoutServices bool
 	// Told is called for each process that ends unasked (Kill does not ask), from the
 	// goroutine that waited for it: it must not block. Default nil: it is logged only.
 	Told func(Ended)

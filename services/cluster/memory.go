@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -24,6 +25,23 @@ type shape struct {
 	Shards     int    `json:"shards"`
 	Store      string `json:"store"`
 	Users      bool   `json:"users"`
+}
+
+// unlike says in words what the shape that was has otherwise than the one that is wanted.
+func (s shape) unlike(wanted shape) string {
+	var out []string
+	differ := func(what string, was, now any) {
+		if was != now {
+			out = append(out, fmt.Sprintf("%s %v, not %v", what, was, now))
+		}
+	}
+	users := map[bool]string{false: "without users", true: "with users"}
+	differ("--nats-nodes is", s.NATSNodes, wanted.NATSNodes)
+	differ("--partitions is", s.Partitions, wanted.Partitions)
+	differ("--shards is", s.Shards, wanted.Shards)
+	differ("its store is", s.Store, wanted.Store)
+	differ("NATS is", users[s.Users], users[wanted.Users])
+	return strings.Join(out, "; ")
 }
 
 // memory is what a cluster's directory remembers of it, state.json.
@@ -61,7 +79,7 @@ func remember(cfg Config) (memory, error) {
 		return m, fmt.Errorf("cluster: %s has version %d, and this program writes %d", statePath(cfg.Dir), was.Version, memoryVersion)
 	}
 	if was.Shape != m.Shape {
-		return m, fmt.Errorf("%w: it has %+v, and %+v is wanted", ErrShape, was.Shape, m.Shape)
+		return m, fmt.Errorf("%w: %s: choose another --dir, or the same settings", ErrShape, was.Shape.unlike(m.Shape))
 	}
 	if was.Ports != nil {
 		m.Ports = was.Ports

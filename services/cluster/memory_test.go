@@ -65,6 +65,8 @@ func TestADirectoryKeepsItsShape(t *testing.T) {
 		change(&other)
 		if _, err := remember(other); !errors.Is(err, ErrShape) {
 			t.Errorf("another number of %s: %v", what, err)
+		} else if text := err.Error(); strings.Contains(text, "{") || strings.Count(text, ", not ") != 1 || !strings.Contains(text, "choose another --dir") {
+			t.Errorf("another number of %s: it says %q", what, text)
 		}
 	}
 	same := cfg

@@ -49,6 +49,10 @@ func (c *Cluster) plan(ctx context.Context) error {
 	if err := c.planStore(ctx); err != nil {
 		return err
 	}
+	c.migrateBefore = len(c.stages)
+	if c.cfg.WithoutServices {
+		return nil
+	}
 	return c.planServices(ctx)
 }
 
@@ -106,7 +110,6 @@ func (c *Cluster) planServices(ctx context.Context) error {
 			}
 		}
 	}
-	c.migrateBefore = len(c.stages)
 	c.stages = append(c.stages, list)
 	var edges []*child
 	for i := range c.cfg.Edges {

@@ -28,7 +28,8 @@ type Cluster struct {
 	nodes    []node
 	children []*child
 	stages   [][]*child
-	// migrateBefore is the stage before which the streams and tables are made.
+	// migrateBefore is the stage before which the streams and tables are made; they are made last
+	// if there is none.
 	migrateBefore int
 	proxies       map[string]*proxy
 	edges         []string
@@ -108,6 +109,9 @@ func (c *Cluster) begin(ctx context.Context) error {
 			return err
 		}
 		c.log.Debug("ready", "first", stage[0].name, "processes", len(stage), "took", time.Since(begin).Round(time.Millisecond))
+	}
+	if c.migrateBefore == len(c.stages) {
+		return c.migrate(ctx)
 	}
 	return nil
 }

@@ -17,7 +17,7 @@ type rights struct {
 }
 
 const (
-	someUser = "usr_01K0000000000000000000000A"
+	someUser = "user_01K0000000000000000000000A"
 	someID   = "01K0000000000000000000000B"
 	bot      = "bot"
 )
@@ -62,6 +62,8 @@ func contract(t *testing.T) []rights {
 		add(subjects.DLQ(service), dead, none)
 		add(subjects.Query(service, "anything"), []string{"edge"}, []string{service})
 	}
+	// An import asks in this way whether any service runs.
+	add("$SRV.PING", none, []string{"auth", "profile", "room", "playlist", "chat"})
 	add(subjects.Query(subjects.ServiceRoom, "search"), []string{"edge", bot}, []string{"room"})
 	add(subjects.Live(subjects.ServiceChat, someID, subjects.LiveTyping), []string{"edge"}, []string{"edge"})
 	for _, table := range slices.Sorted(maps.Keys(published)) {

@@ -65,6 +65,8 @@ const (
 	archiveSettle  = 5 * time.Minute
 	archivePack    = 256 << 10
 	archiveDiffers = 100
+	// archiveAsk is how old what the consumers of a stream have said may be.
+	archiveAsk = time.Second
 	// settleMore is what a server's clock may lack to the archiver's.
 	settleMore = time.Second
 )
@@ -129,12 +131,17 @@ type archiver struct {
 	stream string // of the archive
 	opt    ArchiveOptions
 	report ArchiveReport
+
+	// acknowledged is how far the stream's consumers are, lastBy the last of them, as of asked.
+	acknowledged uint64
+	lastBy       string
+	asked        time.Time
 }
 
 // source is the log of one aggregate as the stream has it.
 type source struct {
 	id, stream, subject string
-	// head is its last entry, and upTo the sequence up to which it may be archived.
+	// head is its last entry, and upTo the sequence up to which it may be archived, and purged.
 	head Entry
 	upTo uint64
 }
@@ -144,27 +151,40 @@ func (a *archiver) run(ctx context.Context) error {
 	if err := a.each(ctx, a.copy); err != nil {
 		return err
 	}
-	a.opt.Phase("purge")
-	if err := a.each(ctx, a.purge); err != nil || a.report.Unsettled == 0 || a.opt.NoWait {
+	if err := a.purgeAll(ctx); err != nil || a.report.Unsettled == 0 || a.opt.NoWait {
 		return err
 	}
 	a.opt.Phase("wait")
 	if pause(ctx, a.opt.Settle+2*settleMore); ctx.Err() != nil {
 		return ctx.Err()
 	}
+	return a.purgeAll(ctx)
+}
+
+// purgeAll purges what is copied, if it is kept as well there.
+func (a *archiver) purgeAll(ctx context.Context) error {
 	a.opt.Phase("purge")
+	if err := a.bus.ArchiveKept(ctx, a.log.Service); err != nil {
+		return fmt.Errorf("nothing is purged: %w", err)
+	}
 	return a.each(ctx, a.purge)
+}
+
+// ask asks the consumers of a stream how far they are.
+func (a *archiver) ask(ctx context.Context, stream string) (err error) {
+	a.acknowledged, a.lastBy, err = a.bus.Acknowledged(ctx, stream)
+	a.asked = time.Now()
+	return err
 }
 
 // each calls f with the idle aggregates.
 func (a *archiver) each(ctx context.Context, f func(context.Context, source) error) error {
 	a.report.Aggregates, a.report.Idle, a.report.Unsettled, a.report.Held, a.report.HeldBy = 0, 0, 0, 0, ""
 	for shard, stream := range a.log.Streams() {
-		acknowledged, last, err := a.bus.Acknowledged(ctx, stream)
-		if err != nil {
+		if err := a.ask(ctx, stream); err != nil {
 			return err
 		}
-		err = a.bus.EachLast(ctx, stream, a.log.Wildcard(shard), func(e bus.Entry) error {
+		err := a.bus.EachLast(ctx, stream, a.log.Wildcard(shard), func(e bus.Entry) error {
 			_, id, err := subjects.ParseEvents(e.Subject)
 			if err != nil {
 				return nil //nolint:nilerr // not an aggregate's: nobody reads it
@@ -175,11 +195,17 @@ func (a *archiver) each(ctx context.Context, f func(context.Context, source) err
 				return nil
 			}
 			a.report.Idle++
+			// One may have been made, or sent back, since.
+			if time.Since(a.asked) > archiveAsk {
+				if err := a.ask(ctx, stream); err != nil {
+					return err
+				}
+			}
 			s := source{id: id, stream: stream, subject: e.Subject, head: Entry{Seq: e.Seq, Data: e.Data}, upTo: e.Seq - 1}
-			if s.upTo > acknowledged {
+			if s.upTo > a.acknowledged {
 				a.report.Held++
-				a.report.HeldBy = stream + "/" + last
-				s.upTo = acknowledged
+				a.report.HeldBy = stream + "/" + a.lastBy
+				s.upTo = a.acknowledged
 			}
 			err = f(ctx, s)
 			if errors.Is(err, ErrArchiveDiffers) {
@@ -223,7 +249,7 @@ func (a *archiver) copy(ctx context.Context, s source) error {
 	if err != nil || at.to == s.upTo {
 		return err
 	}
-	if _, err := a.same(ctx, s, at); err != nil {
+	if _, err := a.same(ctx, s, at, at.to); err != nil {
 		return err
 	}
 	var pack []byte
@@ -266,7 +292,7 @@ func (a *archiver) copy(ctx context.Context, s source) error {
 	return err
 }
 
-// purge deletes from the stream what the archive holds for sure.
+// purge deletes from the stream what the archive holds for sure, and all consumers have seen.
 func (a *archiver) purge(ctx context.Context, s source) error {
 	if c, err := placeOf(s.head.Data); err == nil && c.Rev <= 1 {
 		return nil
@@ -279,14 +305,15 @@ func (a *archiver) purge(ctx context.Context, s source) error {
 		a.report.Unsettled++ // it may have been purged before, but nobody looks now
 		return nil
 	}
-	n, err := a.same(ctx, s, at)
+	to := min(at.to, s.upTo)
+	n, err := a.same(ctx, s, at, to)
 	if err != nil || n == 0 {
 		return err
 	}
 	if err := a.opt.at("verified", s.id); err != nil {
 		return err
 	}
-	if err := a.bus.Purge(ctx, s.stream, s.subject, at.to+1); err != nil {
+	if err := a.bus.Purge(ctx, s.stream, s.subject, to+1); err != nil {
 		return err
 	}
 	a.report.Purged += n
@@ -299,18 +326,25 @@ type digest struct {
 	sum [sha256.Size]byte
 }
 
-// same compares what the stream still has of the archived part of a log with the archive, and
-// counts it: from the first entry there on, both must hold the same.
-func (a *archiver) same(ctx context.Context, s source, at end) (n uint64, err error) {
-	if at.to == 0 {
+// same compares what the stream still has of the archived part of a log with the archive, up to
+// a sequence, and counts it: from the first entry there on, both must hold the same.
+func (a *archiver) same(ctx context.Context, s source, at end, to uint64) (n uint64, err error) {
+	if to == 0 {
 		return 0, nil
 	}
 	if at.to >= s.head.Seq {
+		head, err := a.bus.Head(ctx, s.stream, s.subject)
+		if err != nil {
+			return 0, err
+		}
+		if head.Seq > s.head.Seq {
+			return 0, nil // it has grown since it was looked at, and another archiver was at it
+		}
 		return 0, fmt.Errorf("%w: it goes to %d, the log to %d", ErrArchiveDiffers, at.to, s.head.Seq)
 	}
 	var have []digest // 40 bytes an entry
 	err = a.bus.Read(ctx, s.stream, s.subject, 1, func(e bus.Entry) error {
-		if e.Seq > at.to {
+		if e.Seq > to {
 			return errFarEnough
 		}
 		have = append(have, digest{e.Seq, sha256.Sum256(e.Data)})
@@ -328,7 +362,7 @@ func (a *archiver) same(ctx context.Context, s source, at end) (n uint64, err er
 	i := 0
 	j := &jetStream{bus: a.bus, log: a.log}
 	err = j.archived(ctx, s.id, 0, func(e archivedEntry) error {
-		if e.Seq < have[0].seq || e.Seq > at.to {
+		if e.Seq < have[0].seq || e.Seq > to {
 			return nil
 		}
 		if i == len(have) || have[i].seq != e.Seq {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/tuttihq/tutti/services/internal/aggregate"
 	"github.com/tuttihq/tutti/services/internal/aggregate/aggregatetest"
+	"github.com/tuttihq/tutti/subjects"
 )
 
 // A reading that is under way misses nothing of what is purged meanwhile.
@@ -99,6 +100,71 @@ func TestArchiversMayMeet(t *testing.T) {
 	if r.kept() != 3 {
 		t.Errorf("%d messages are left", r.kept())
 	}
+}
+
+// What a consumer wants that came, or went back, after the copying stays in the stream as well.
+func TestAConsumerMayComeBeforeThePurge(t *testing.T) {
+	t.Parallel()
+	stream := subjects.StreamEvents("tally")
+	for name, c := range map[string]struct {
+		before bool   // the consumer is there, and has seen everything
+		upTo   uint64 // it then begins behind that
+	}{
+		"a new one":             {false, 0},
+		"one that is sent back": {true, 4},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := newArchiveRig(t, 1)
+			r.grow("room", 10)
+			if c.before {
+				if err := r.b.Advance(t.Context(), stream, "reader", 10); err != nil {
+					t.Fatal(err)
+				}
+			}
+			opt := now()
+			opt.Phase = func(phase string) {
+				if phase == "purge" {
+					if err := r.b.Advance(t.Context(), stream, "reader", c.upTo); err != nil {
+						t.Error(err)
+					}
+				}
+			}
+			report := r.archive(opt)
+			if report.Copied != 9 || report.Purged != c.upTo || report.Held != 1 || report.HeldBy != stream+"/reader" || r.kept() != 10-c.upTo {
+				t.Errorf("%+v, %d messages are left", report, r.kept())
+			}
+			r.whole()
+			if err := r.b.Advance(t.Context(), stream, "reader", 10); err != nil {
+				t.Fatal(err)
+			}
+			if report := r.archive(now()); report.Copied != 0 || report.Purged != 9-c.upTo || report.Held != 0 || r.kept() != 1 {
+				t.Errorf("%+v, %d messages are left", report, r.kept())
+			}
+			r.whole()
+		})
+	}
+}
+
+// What has grown, and was archived by another, since it was looked at does not differ.
+func TestAnArchiverMayBeOvertaken(t *testing.T) {
+	t.Parallel()
+	r := newArchiveRig(t, 1)
+	r.grow("first", 10)
+	r.grow("second", 10)
+	overtaken := false
+	report := r.archive(now().At(func(step, id string) error {
+		if !overtaken && id == "first" {
+			overtaken = true
+			r.grow("second", 10)
+			r.archive(now())
+		}
+		return nil
+	}))
+	if !overtaken || report.DifferCount != 0 || r.kept() != 2 {
+		t.Errorf("%+v, %d messages are left", report, r.kept())
+	}
+	r.whole()
 }
 
 // Who follows an aggregate that is archived meanwhile hears how it goes on.

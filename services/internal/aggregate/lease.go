@@ -91,7 +91,7 @@ func (m *members) tell(n leaseNews) bool {
 		err = m.bus.Conn().Publish(m.subject, data)
 	}
 	if err != nil {
-		m.log.Warn("lease not renewed", "err", err)
+		m.log.Log(context.Background(), lostLevel(m.bus), "lease not renewed", "err", err)
 	}
 	return err == nil
 }

@@ -94,9 +94,18 @@ func (q *queue) run() {
 		if q.ctx.Err() != nil {
 			return
 		}
-		q.log.Warn("command queue interrupted", "service", q.service, "partition", q.partition, "err", err)
+		q.log.Log(q.ctx, lostLevel(q.bus), "command queue interrupted", "service", q.service, "partition", q.partition, "err", err)
 		q.sleep(queueReopen)
 	}
+}
+
+// lostLevel is how loudly to say what failed: without a connection everything does, and the
+// bus has said so.
+func lostLevel(b *bus.Bus) slog.Level {
+	if b.DownFor() > 0 {
+		return slog.LevelDebug
+	}
+	return slog.LevelWarn
 }
 
 func (q *queue) read() error {

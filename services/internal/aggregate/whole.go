@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/tuttihq/tutti/services/internal/bus"
 	"github.com/tuttihq/tutti/subjects"
@@ -52,7 +53,8 @@ type stop struct{ err error }
 func (s stop) Error() string { return s.err.Error() }
 
 // give gives an entry of the stream, after what the archive holds between it and the one
-// before. An error of f is a stop.
+// before. ErrBrokenLog if a revision is missing then: the entry was not given. An error of f is
+// a stop.
 func (j *jetStream) give(ctx context.Context, id string, t *thread, e Entry, f func(Entry) error) error {
 	if !t.follows(e) {
 		err := j.archived(ctx, id, t.seq, func(old archivedEntry) error {
@@ -67,6 +69,10 @@ func (j *jetStream) give(ctx context.Context, id string, t *thread, e Entry, f f
 		})
 		if err != nil {
 			return err
+		}
+		if c, err := placeOf(e.Data); err == nil && t.known && !t.follows(e) {
+			return fmt.Errorf("%w: %s: revision %d at sequence %d follows %d at %d, and the archive holds none between",
+				ErrBrokenLog, id, c.Rev, e.Seq, t.rev, t.seq)
 		}
 	}
 	t.note(e)
@@ -169,20 +175,63 @@ func archiveEnd(ctx context.Context, b *bus.Bus, stream, subject string) (end, e
 // ReadAll calls f for every entry of the logs of all aggregates of a service that there is when
 // it is called, the archived ones among them. The entries of one aggregate come in order,
 // whatever is archived meanwhile; those of different ones come in no order. It stops at f's first
-// error and returns it; other errors wrap ErrUnavailable. It keeps some 100 bytes in memory for
-// each aggregate.
+// error and returns it; other errors wrap ErrUnavailable, or ErrBrokenLog if some log lacks
+// revisions: it tells so at the end, having given all there is. It keeps some 100 bytes in memory
+// for each aggregate.
 func ReadAll(ctx context.Context, b *bus.Bus, service string, f func(id string, e Entry) error) error {
 	j := &jetStream{bus: b, log: b.Log(service)}
-	states, err := b.LogState(ctx, service)
-	if err != nil {
-		return translate(err)
+	streams := j.log.Streams()
+	ends := make([]uint64, len(streams))
+	for shard, stream := range streams {
+		var err error
+		if ends[shard], err = streamEnd(ctx, b, stream, j.log.Wildcard(shard)); err != nil {
+			return err
+		}
 	}
-	for shard, state := range states {
-		threads := map[string]*thread{}
-		err := b.Read(ctx, state.Name, j.log.Wildcard(shard), 1, func(e bus.Entry) error {
-			if e.Seq > state.LastSeq {
+	var broken error
+	for shard, stream := range streams {
+		lacks, err := j.readShard(ctx, stream, j.log.Wildcard(shard), ends[shard], f)
+		if err != nil {
+			return err
+		}
+		if broken == nil {
+			broken = lacks
+		}
+	}
+	return broken
+}
+
+// streamEnd asks a stream's leader for the sequence of its last message; 0 if there is none.
+// What comes last of all is never purged, so who has not read up to there, or beyond, was
+// answered by a replica that lags.
+func streamEnd(ctx context.Context, b *bus.Bus, stream, wildcard string) (uint64, error) {
+	e, err := b.Head(ctx, stream, ">") // which the server has at hand
+	if errors.Is(err, bus.ErrNoMessage) {
+		e, err = b.Head(ctx, stream, wildcard) // somebody has deleted the last one
+	}
+	if errors.Is(err, bus.ErrNoMessage) {
+		return 0, nil
+	}
+	return e.Seq, translate(err)
+}
+
+// readShard reads a stream up to an end that its leader named. broken is the first log in it
+// that lacks revisions.
+func (j *jetStream) readShard(ctx context.Context, stream, wildcard string, end uint64, f func(id string, e Entry) error) (broken, err error) {
+	threads := map[string]*thread{}
+	at := uint64(0)
+	for try := 0; at < end; try++ {
+		if try == readTries {
+			return broken, fmt.Errorf("%w: %s was read to %d, and goes to %d", ErrUnavailable, stream, at, end)
+		}
+		if try > 0 {
+			pause(ctx, readPause<<try)
+		}
+		err := j.bus.Read(ctx, stream, wildcard, at+1, func(e bus.Entry) error {
+			if e.Seq > end {
 				return errFarEnough
 			}
+			at = e.Seq
 			_, id, err := subjects.ParseEvents(e.Subject)
 			if err != nil {
 				return nil //nolint:nilerr // not an aggregate's: nobody reads it
@@ -192,11 +241,33 @@ func ReadAll(ctx context.Context, b *bus.Bus, service string, f func(id string, 
 				t = &thread{known: true}
 				threads[id] = t
 			}
-			return j.give(ctx, id, t, Entry{Seq: e.Seq, Data: e.Data}, func(e Entry) error { return f(id, e) })
+			entry, give := Entry{Seq: e.Seq, Data: e.Data}, func(e Entry) error { return f(id, e) }
+			err = j.give(ctx, id, t, entry, give)
+			var s stop
+			if errors.As(err, &s) || !errors.Is(err, ErrBrokenLog) {
+				return err
+			}
+			if broken == nil {
+				broken = err
+			}
+			t.note(entry)
+			if err := f(id, entry); err != nil {
+				return stop{err}
+			}
+			return nil
 		})
-		if err != nil && !errors.Is(err, errFarEnough) {
-			return stopped(err)
+		if errors.Is(err, errFarEnough) {
+			return broken, nil
+		}
+		if err != nil {
+			return broken, stopped(err)
 		}
 	}
-	return nil
+	return broken, nil
 }
+
+// A replica that lags is asked so often, with growing pauses: 6 s in all.
+const (
+	readTries = 7
+	readPause = 50 * time.Millisecond
+)

@@ -171,6 +171,9 @@ func (b *Bus) options() []nats.Option {
 func (b *Bus) connect() error {
 	servers := b.cfg.URL
 	nc, err := nats.Connect(servers, b.options()...)
+	if refusedLogin(err) {
+		return fmt.Errorf("%w of %s at %q: %w", ErrRefused, b.cfg.who(), RedactURL(servers), err)
+	}
 	if err != nil {
 		return fmt.Errorf("bus: connect to NATS at %q: %w", RedactURL(servers), err)
 	}

@@ -9,6 +9,9 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
+// returnWait bounds giving back what was fetched.
+const returnWait = time.Second
+
 // ConsumerSpec names a durable reader of a stream.
 type ConsumerSpec struct {
 	Stream string
@@ -176,11 +179,14 @@ func (b *Bus) ConsumerWaiting(ctx context.Context, stream, name string) (uint64,
 }
 
 // Return ends the reading as Stop does, and gives back what was fetched and not handed
-// out, so that the next reader has it at once and in order.
+// out, so that the next reader has it at once and in order. Without a connection nothing is
+// given back: it waits for returnWait at most.
 func (s *Subscription) Return() {
+	ctx, cancel := context.WithTimeout(context.Background(), returnWait)
+	defer cancel()
 	s.it.Drain()
 	for {
-		m, err := s.it.Next()
+		m, err := s.it.Next(jetstream.NextContext(ctx))
 		if err != nil {
 			s.it.Stop()
 			return

@@ -3,6 +3,7 @@ package bus
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
@@ -13,6 +14,8 @@ var (
 	// time. The same call may be made again; whether the first one took effect is not
 	// known.
 	ErrUnavailable = errors.New("bus: unavailable")
+	// ErrRefused is returned by Start and Dial if the server does not take the login.
+	ErrRefused = errors.New("bus: NATS refused the login")
 	// ErrFenced is returned by Append when the aggregate's log is not where the caller
 	// believed: somebody else has appended.
 	ErrFenced = errors.New("bus: the log has moved on")
@@ -65,30 +68,47 @@ func classify(err error) error {
 	if errors.As(err, &api) {
 		switch api.ErrorCode {
 		case codeWrongLastSequence, codeWrongLastSequenceConstant:
-			return errors.Join(ErrFenced, err)
+			return fmt.Errorf("%w: %w", ErrFenced, err)
 		case codeNoMessage:
-			return errors.Join(ErrNoMessage, err)
+			return fmt.Errorf("%w: %w", ErrNoMessage, err)
 		case codeNoStream:
-			return errors.Join(ErrNoStream, err)
+			return fmt.Errorf("%w: %w", ErrNoStream, err)
 		case codeStoreFailed, codeMaxBytes, codeAccountFull:
-			return errors.Join(ErrFull, err)
+			return fmt.Errorf("%w: %w", ErrFull, err)
 		case codeServerFull: // also of consumers and streams that cannot be made now
-			return errors.Join(ErrFull, ErrUnavailable, err)
+			return fmt.Errorf("%w: %w: %w", ErrFull, ErrUnavailable, err)
 		}
 		if api.Code == 503 || api.ErrorCode == codeNoPeers {
-			return errors.Join(ErrUnavailable, err)
+			return fmt.Errorf("%w: %w", ErrUnavailable, err)
 		}
 		return err
 	}
 	switch {
 	case errors.Is(err, nats.ErrMaxPayload):
-		return errors.Join(ErrTooLarge, err)
+		return fmt.Errorf("%w: %w", ErrTooLarge, err)
 	case errors.Is(err, nats.ErrNoResponders), errors.Is(err, nats.ErrTimeout),
 		errors.Is(err, nats.ErrConnectionClosed), errors.Is(err, nats.ErrConnectionDraining),
 		errors.Is(err, nats.ErrDisconnected), errors.Is(err, nats.ErrReconnectBufExceeded),
 		errors.Is(err, nats.ErrNoStreamResponse), errors.Is(err, jetstream.ErrNoStreamResponse),
 		errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
-		return errors.Join(ErrUnavailable, err)
+		return fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
 	return err
+}
+
+// refusedLogin tells whether the server was reached and does not let this process in.
+func refusedLogin(err error) bool {
+	return errors.Is(err, nats.ErrAuthorization) || errors.Is(err, nats.ErrAuthExpired) ||
+		errors.Is(err, nats.ErrAuthRevoked) || errors.Is(err, nats.ErrAccountAuthExpired)
+}
+
+// who names, for an operator, as whom the configuration logs in.
+func (c Config) who() string {
+	switch {
+	case c.User != "":
+		return fmt.Sprintf("user %q", c.User)
+	case c.CredentialsFile != "":
+		return "the credentials in " + c.CredentialsFile
+	}
+	return "somebody without a user"
 }

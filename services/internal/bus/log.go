@@ -29,9 +29,11 @@ const (
 	answerWait = time.Second
 	appendWait = 5 * time.Second
 	readWait   = 5 * time.Second
-	readBatch  = 512
-	readBytes  = 4 << 20
-	readLong   = 4 * readBatch
+	// readQuiet is how long nothing comes before a reading asks whether anything will.
+	readQuiet = 250 * time.Millisecond
+	readBatch = 512
+	readBytes = 4 << 20
+	readLong  = 4 * readBatch
 )
 
 // Append stores data under subject if the last message there has the sequence after (0:
@@ -171,7 +173,10 @@ func (b *Bus) Read(ctx context.Context, stream, subject string, from uint64, f f
 		// A short tail comes without the cost of making a consumer, a long one without the
 		// cost of four headers a message.
 		if pending > readLong {
-			return b.readLong(ctx, stream, subject, from, f)
+			var whole bool
+			if from, whole, err = b.readLong(ctx, stream, subject, from, f); err != nil || whole {
+				return err
+			}
 		}
 		req := fmt.Appendf(nil, `{"seq":%d,"next_by_subj":%q,"batch":%d,"max_bytes":%d}`, from, subject, readBatch, readBytes)
 		if err := b.nc.PublishRequest("$JS.API.DIRECT.GET."+stream, inbox, req); err != nil {
@@ -186,48 +191,82 @@ func (b *Bus) Read(ctx context.Context, stream, subject string, from uint64, f f
 	}
 }
 
-// readLong reads like Read, through a consumer that lives as long as the call. It ends
-// with the last message that was there when it began.
-func (b *Bus) readLong(ctx context.Context, stream, subject string, from uint64, f func(Entry) error) error {
-	return b.through(ctx, stream, jetstream.OrderedConsumerConfig{
+// readLong reads like Read, through a consumer that lives as long as the call, and ends with
+// the last message that was there when it began. It says where to go on; whole is false if
+// some of those messages were purged meanwhile.
+func (b *Bus) readLong(ctx context.Context, stream, subject string, from uint64, f func(Entry) error) (next uint64, whole bool, err error) {
+	whole, err = b.through(ctx, stream, jetstream.OrderedConsumerConfig{
 		FilterSubjects: []string{subject}, DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: from,
 		InactiveThreshold: longInactive,
-	}, f)
+	}, func(e Entry, _ *jetstream.MsgMetadata) error {
+		from = e.Seq + 1
+		return f(e)
+	})
+	return from, whole, err
 }
 
-// through calls f with what a consumer gives that lives as long as the call.
-func (b *Bus) through(ctx context.Context, stream string, cfg jetstream.OrderedConsumerConfig, f func(Entry) error) error {
+// through calls f with what a consumer gives that lives as long as the call: so many messages
+// as there were for it when it was made, or, if some of them were purged meanwhile, as are
+// left. whole is false then.
+func (b *Bus) through(ctx context.Context, stream string, cfg jetstream.OrderedConsumerConfig, f func(Entry, *jetstream.MsgMetadata) error) (whole bool, err error) {
 	open, cancel := context.WithTimeout(ctx, readWait)
 	defer cancel()
 	c, err := b.js.OrderedConsumer(open, stream, cfg)
 	if err != nil {
-		return fmt.Errorf("bus: read: %w", classify(err))
+		return false, fmt.Errorf("bus: read: %w", classify(err))
 	}
 	left := c.CachedInfo().NumPending
 	if left == 0 {
-		return nil
+		return true, nil
 	}
 	it, err := c.Messages(jetstream.PullMaxMessages(4 * readBatch))
 	if err != nil {
-		return fmt.Errorf("bus: read: %w", classify(err))
+		return false, fmt.Errorf("bus: read: %w", classify(err))
 	}
 	defer it.Stop()
-	for ; left > 0; left-- {
-		wait, cancel := context.WithTimeout(ctx, readWait)
+	var last jetstream.MsgMetadata
+	for quiet := time.Duration(0); left > 0; {
+		wait, cancel := context.WithTimeout(ctx, readQuiet)
 		m, err := it.Next(jetstream.NextContext(wait))
 		cancel()
+		if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil && quiet < readWait {
+			if drained(ctx, c, last) {
+				return false, nil
+			}
+			quiet += readQuiet
+			continue
+		}
 		if err != nil {
-			return fmt.Errorf("bus: read: %w", classify(err))
+			return false, fmt.Errorf("bus: read: %w", classify(err))
 		}
 		meta, err := m.Metadata()
 		if err != nil {
-			return fmt.Errorf("bus: read: %w", err)
+			return false, fmt.Errorf("bus: read: %w", err)
 		}
-		if err := f(Entry{Subject: m.Subject(), Seq: meta.Sequence.Stream, Time: meta.Timestamp, Data: m.Data()}); err != nil {
-			return err
+		if err := f(Entry{Subject: m.Subject(), Seq: meta.Sequence.Stream, Time: meta.Timestamp, Data: m.Data()}, meta); err != nil {
+			return false, err
+		}
+		last, quiet = *meta, 0
+		if left--; left > 0 && meta.NumPending == 0 {
+			return false, nil
 		}
 	}
-	return nil
+	return true, nil
+}
+
+// drained reports whether a consumer has handed out all it has, and last is the end of it.
+func drained(ctx context.Context, c jetstream.Consumer, last jetstream.MsgMetadata) bool {
+	ctx, cancel := context.WithTimeout(ctx, readWait)
+	defer cancel()
+	info, err := c.Info(ctx)
+	if err != nil {
+		return false // who waits finds out
+	}
+	var seen uint64 // none, if it was made anew since
+	if info.Name == last.Consumer {
+		seen = last.Sequence.Consumer
+	}
+	return info.NumPending == 0 && info.Delivered.Consumer == seen
 }
 
 // readOne takes one batch; pending is how many messages come after it, and next where

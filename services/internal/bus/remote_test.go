@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -46,6 +47,26 @@ func login(s *server.Server) bus.Config {
 	cfg := bus.Defaults()
 	cfg.URL, cfg.User, cfg.Password, cfg.Partitions = s.ClientURL(), "room", "secret", 4
 	return cfg
+}
+
+// Whoever is not let in learns that it is the login, and not that nobody is there.
+func TestARefusedLoginIsToldApart(t *testing.T) {
+	s := remote(t, 4)
+	cfg := login(s)
+	cfg.Password = "other"
+	log := slog.New(slog.DiscardHandler)
+	for what, open := range map[string]func() (*bus.Bus, error){
+		"start": func() (*bus.Bus, error) { return bus.Start(t.Context(), cfg, nil, log) },
+		"dial":  func() (*bus.Bus, error) { return bus.Dial(t.Context(), cfg, log) },
+	} {
+		if _, err := open(); !errors.Is(err, bus.ErrRefused) || !strings.Contains(err.Error(), `user "room"`) {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	cfg.URL = "nats://127.0.0.1:1"
+	if _, err := bus.Dial(t.Context(), cfg, log); err == nil || errors.Is(err, bus.ErrRefused) {
+		t.Errorf("where nobody listens: %v", err)
+	}
 }
 
 // A user that hears only its own inboxes gets its answers, and one that may not make

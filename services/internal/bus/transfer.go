@@ -92,27 +92,18 @@ func (r *Refill) settle(ctx context.Context) error {
 }
 
 // Readers tells of each durable consumer of a stream up to which sequence it has acknowledged
-// everything.
+// everything. ErrUnavailable if one of them does not say.
 func (b *Bus) Readers(ctx context.Context, stream string) (map[string]uint64, error) {
-	ctx = withDefault(ctx)
-	s, err := b.js.Stream(ctx, stream)
+	last, all, err := b.durables(withDefault(ctx), stream)
 	if err != nil {
-		return nil, fmt.Errorf("bus: stream %s: %w", stream, classify(err))
+		return nil, err
 	}
-	last := s.CachedInfo().State.LastSeq // before the consumers: what comes later is not counted
 	out := map[string]uint64{}
-	list := s.ListConsumers(ctx)
-	for c := range list.Info() {
-		switch {
-		case c.Config.Durable == "":
-		case c.NumPending == 0 && c.NumAckPending == 0:
-			out[c.Name] = last
-		default:
+	for _, c := range all {
+		out[c.Name] = last
+		if c.NumPending > 0 || c.NumAckPending > 0 {
 			out[c.Name] = min(last, c.AckFloor.Stream)
 		}
-	}
-	if err := list.Err(); err != nil {
-		return nil, fmt.Errorf("bus: consumers of %s: %w", stream, classify(err))
 	}
 	return out, nil
 }

@@ -185,30 +185,20 @@ func (r *rebuild[S, E]) pass(ctx context.Context) error {
 	var before, next uint64 // sequences in the shards that are done, and when to tell
 	step := max(1, total/progressParts)
 	for shard := 0; shard < len(states) && err == nil; shard++ {
-		end, last := states[shard].LastSeq, uint64(0)
-		err = r.patiently(work, func() error {
-			return r.bus.Read(work, states[shard].Name, log.Wildcard(shard), last+1, func(e bus.Entry) error {
-				if e.Seq > end {
-					return errPassed
-				}
-				select {
-				case queues[maphash.String(r.seed, e.Subject)%uint64(len(queues))] <- e:
-				case <-work.Done():
-					return context.Cause(work)
-				}
-				last = e.Seq
-				r.report.Commits++
-				if before+e.Seq >= next {
-					next = before + e.Seq + step
-					progress(before + e.Seq)
-				}
-				return nil
-			})
+		err = r.shard(work, states[shard], log.Wildcard(shard), func(e bus.Entry) error {
+			select {
+			case queues[maphash.String(r.seed, e.Subject)%uint64(len(queues))] <- e:
+			case <-work.Done():
+				return context.Cause(work)
+			}
+			r.report.Commits++
+			if before+e.Seq >= next {
+				next = before + e.Seq + step
+				progress(before + e.Seq)
+			}
+			return nil
 		})
-		if errors.Is(err, errPassed) {
-			err = nil
-		}
-		before += end
+		before += states[shard].LastSeq
 	}
 	if err != nil {
 		cancel(err)
@@ -222,6 +212,40 @@ func (r *rebuild[S, E]) pass(ctx context.Context) error {
 	}
 	progress(total)
 	return nil
+}
+
+// shard reads one stream of the log up to its end as it was noted. Any replica may answer, and
+// one may lack the newest: where a reading ends before that, the stream's leader tells whether
+// there is more.
+func (r *rebuild[S, E]) shard(ctx context.Context, noted bus.StreamState, wildcard string, f func(bus.Entry) error) error {
+	last := uint64(0)
+	return r.patiently(ctx, func() error {
+		err := r.bus.Read(ctx, noted.Name, wildcard, last+1, func(e bus.Entry) error {
+			if e.Seq > noted.LastSeq {
+				return errPassed
+			}
+			if err := f(e); err != nil {
+				return err
+			}
+			last = e.Seq
+			return nil
+		})
+		if errors.Is(err, errPassed) || err == nil && last >= noted.LastSeq {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		// What was the last may have gone to the archive meanwhile.
+		head, err := r.bus.Head(ctx, noted.Name, wildcard)
+		if errors.Is(err, bus.ErrNoMessage) || err == nil && head.Seq <= last {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		return fmt.Errorf("%w: %s was read to %d, and goes to %d", bus.ErrUnavailable, noted.Name, last, head.Seq)
+	})
 }
 
 var errPassed = errors.New("the end as it was when the rebuild began")

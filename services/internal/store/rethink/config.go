@@ -31,6 +31,10 @@ type Config struct {
 	// Create makes what is missing: database, tables and indexes. Without it Open only
 	// checks that they are there, and answers [ErrUnprepared] if not.
 	Create bool
+	// DropOld drops the indexes that this release does not ask for, once the others are
+	// built; see [Store.Old]. A release that asks for them and still runs gets errors where
+	// it uses them. It wants Create.
+	DropOld bool
 	// Shards and Replicas of the tables that are made; 1 unless set. Tables that are
 	// there stay as they are.
 	Shards, Replicas int
@@ -101,6 +105,9 @@ func (c Config) complete() (Config, error) {
 	}
 	if c.Patience < 0 || c.Heartbeat < 0 {
 		report("negative durations")
+	}
+	if c.DropOld && !c.Create {
+		report("indexes are to be dropped, and nothing is to be made")
 	}
 	if len(problems) > 0 {
 		return c, fmt.Errorf("%w: rethink: %s", store.ErrInvalid, strings.Join(problems, "; "))

@@ -22,12 +22,16 @@
 //	r.table("rooms").get("room-1")("b").do(r.json)
 //
 // An index has the hash of its definition in its name. When a release changes one, Open
-// with Config.Create makes the new index, drops the old one, and rewrites the rows that
-// lack a place in it, versions and feeds untouched. s says for which definitions a row was
-// written, and an index of the rows with another s makes it cheap to ask whether there
-// are any. Every Open asks. So what replicas of the older release write while the newer
-// is rolled out is found by the new index from the next Open on: run "tutti migrate" once
-// more when the last of them is gone.
+// with Config.Create makes the new index and rewrites the rows that lack a place in it,
+// versions and feeds untouched. The old index stays, with the places that rows have in it,
+// for replicas of the older release, which go on asking it. s says for which definitions a
+// row was written, and an index of the rows with another s makes it cheap to ask whether
+// there are any. Every Open asks, of the release that was the last to make its indexes.
+//
+// A release writes places in its own indexes alone. So what replicas of the older release
+// write while the newer is rolled out is found by the new index from the next Open on, and
+// what the newer writes is not found by the old index. When the last of them is gone, an
+// Open with Config.DropOld enters the former and drops what nobody asks for any more.
 //
 // Beside the tables of the schema there are _meta, where one process at a time claims to
 // be making things, and _beat, whose one row feeds read as a sign of life.

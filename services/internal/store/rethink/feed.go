@@ -161,6 +161,7 @@ func (f *feed) lost(err error) error {
 	}
 	select {
 	case <-f.over: // that is why
+	case <-f.ctx.Done(): // nobody follows any more
 	default:
 		f.store.config.Log.Warn("a feed was lost", "table", f.table.Name, "error", told(err))
 	}

@@ -6,6 +6,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
+	"strings"
 
 	r "gopkg.in/rethinkdb/rethinkdb-go.v6"
 
@@ -43,6 +46,18 @@ func newTable(database string, t store.Table) *table {
 
 // stale is the name of the index of rows that were written for other definitions.
 func (t *table) stale() string { return staleIndex + "_" + t.stamp }
+
+// others picks, of the indexes that a table has, those that belong to other releases. Their
+// marks of stale rows are not among them: no replica that runs reads those.
+func (t *table) others(built []string) []string {
+	own := slices.Collect(maps.Values(t.indexes))
+	return slices.DeleteFunc(slices.Clone(built), func(name string) bool {
+		return slices.Contains(own, name) || isStale(name)
+	})
+}
+
+// isStale tells whether an index is the one of stale rows, of whatever release.
+func isStale(name string) bool { return strings.HasPrefix(name, staleIndex+"_") }
 
 func digest(v any) string {
 	text, err := json.Marshal([]any{layout, v})

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -19,6 +20,7 @@ type Store struct {
 	dialer  *dialer
 	pool    *pool
 	witness *witness
+	old     []string // what Old tells; set once, by Open
 
 	mu      sync.Mutex
 	closed  bool
@@ -65,6 +67,11 @@ func Open(ctx context.Context, config Config, tables []store.Table) (*Store, err
 	}
 	return s, nil
 }
+
+// Old lists the indexes that Open found, that this release does not ask for: those of the
+// release before, most likely. They are kept for its replicas while they run, or were dropped
+// by Config.DropOld. Each is told as `index "by_name_5c2f…" of table "rooms"`.
+func (s *Store) Old() []string { return slices.Clone(s.old) }
 
 const (
 	firstRetry = 50 * time.Millisecond

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -44,6 +43,52 @@ func (s *Store) prepare(ctx context.Context, schema *store.Schema) error {
 			return fmt.Errorf("enter the documents of table %q into its indexes: %w", t.Name, err)
 		}
 	}
+	for _, t := range tables {
+		if err := s.settle(ctx, t); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// settle notes the indexes of a table that this release does not ask for, and drops them if
+// it is to.
+func (s *Store) settle(ctx context.Context, t *table) error {
+	built, err := s.built(ctx, t)
+	if err != nil {
+		return err
+	}
+	others := t.others(built)
+	if len(others) == 0 {
+		return nil
+	}
+	if !s.config.DropOld {
+		s.config.Log.Info("indexes of another release are kept", "table", t.Name, "indexes", others)
+	}
+	for _, name := range others {
+		if s.config.DropOld {
+			if err := s.drop(ctx, t, name); err != nil {
+				return err
+			}
+		}
+		s.old = append(s.old, fmt.Sprintf("index %q of table %q", name, t.Name))
+	}
+	return nil
+}
+
+func (s *Store) built(ctx context.Context, t *table) ([]string, error) {
+	var names []string
+	err := s.one(ctx, t.term.IndexList(), r.RunOpts{}, &names)
+	return names, err
+}
+
+// drop drops an index. It is well if somebody else has.
+func (s *Store) drop(ctx context.Context, t *table, name string) error {
+	s.config.Log.Info("dropping an index", "table", t.Name, "index", name)
+	err := s.one(ctx, t.term.IndexDrop(name), r.RunOpts{}, new(any))
+	if err != nil && !strings.Contains(err.Error(), "does not exist") {
+		return fmt.Errorf("drop index %q of table %q: %w", name, t.Name, err)
+	}
 	return nil
 }
 
@@ -70,8 +115,8 @@ func (s *Store) missing(ctx context.Context, tables []*table) ([]string, error) 
 			missing = append(missing, fmt.Sprintf("table %q", t.Name))
 			continue
 		}
-		var built []string
-		if err := s.one(ctx, t.term.IndexList(), r.RunOpts{}, &built); err != nil {
+		built, err := s.built(ctx, t)
+		if err != nil {
 			return nil, err
 		}
 		for _, x := range t.Indexes {
@@ -135,22 +180,19 @@ func (s *Store) make(ctx context.Context, term r.Term) error {
 	return err
 }
 
-// makeIndexes makes the indexes that are missing, drops those that are not asked for
-// any more, and waits until all are built.
+// makeIndexes makes the indexes that are missing. Those of other releases stay, since their
+// replicas may run and query them, but for their marks of stale rows: only an Open reads
+// these, and two releases that each had one would rewrite all rows in turns.
 func (s *Store) makeIndexes(ctx context.Context, t *table) error {
-	var built []string
-	if err := s.one(ctx, t.term.IndexList(), r.RunOpts{}, &built); err != nil {
+	built, err := s.built(ctx, t)
+	if err != nil {
 		return err
 	}
-	wanted := slices.Collect(maps.Values(t.indexes))
-	wanted = append(wanted, t.stale())
 	for _, name := range built {
-		if slices.Contains(wanted, name) {
-			continue
-		}
-		s.config.Log.Info("dropping an index", "table", t.Name, "index", name)
-		if err := s.one(ctx, t.term.IndexDrop(name), r.RunOpts{}, new(any)); err != nil && !strings.Contains(err.Error(), "does not exist") {
-			return err
+		if isStale(name) && name != t.stale() {
+			if err := s.drop(ctx, t, name); err != nil {
+				return err
+			}
 		}
 	}
 	for _, x := range t.Indexes {
@@ -203,11 +245,13 @@ const (
 
 // repair rewrites the rows that were written for other definitions of the indexes: by
 // an older release, or by a newer one that was taken back. Their documents and versions
-// stay as they are, and feeds do not hear of it. If it is cut short the next Open goes on.
+// stay as they are, and so do their places in the indexes of other releases, which are right
+// as long as the document is the same; feeds do not hear of it. If it is cut short the next
+// Open goes on.
 func (s *Store) repair(ctx context.Context, t *table) error {
 	total := 0
 	for {
-		rows, err := s.staleRows(ctx, t)
+		rows, others, err := s.staleRows(ctx, t)
 		if err != nil {
 			return err
 		}
@@ -216,7 +260,7 @@ func (s *Store) repair(ctx context.Context, t *table) error {
 		}
 		term := r.Expr(rows).ForEach(func(stored r.Term) any {
 			return t.term.Get(stored.Field("id")).Replace(func(old r.Term) any {
-				return r.Branch(old.Eq(nil).Or(old.Field("v").Ne(stored.Field("v"))), old, stored)
+				return r.Branch(old.Eq(nil).Or(old.Field("v").Ne(stored.Field("v"))), old, kept(old, others).Merge(stored))
 			}, r.ReplaceOpts{Durability: t.durability()})
 		})
 		var result writeResult
@@ -234,18 +278,27 @@ func (s *Store) repair(ctx context.Context, t *table) error {
 	return nil
 }
 
-func (s *Store) staleRows(ctx context.Context, t *table) ([]any, error) {
-	var built []string
-	if err := s.one(ctx, t.term.IndexList(), r.RunOpts{}, &built); err != nil {
-		return nil, err
+// kept is what a row says of its places in the indexes of other releases.
+func kept(old r.Term, others []string) r.Term {
+	if len(others) == 0 {
+		return r.Expr(map[string]any{})
+	}
+	return old.Pluck(map[string]any{"x": others})
+}
+
+// staleRows gives some rows as they are to be, without the places that they have in the
+// indexes of other releases, and lists those.
+func (s *Store) staleRows(ctx context.Context, t *table) (rows []any, others []string, err error) {
+	built, err := s.built(ctx, t)
+	if err != nil {
+		return nil, nil, err
 	}
 	if !slices.Contains(built, t.stale()) {
-		return nil, nil // a newer release has taken over, and asks other things of rows
+		return nil, nil, nil // a newer release has taken over, and asks other things of rows
 	}
-	var rows []any
 	size := 0
 	term := t.term.GetAll(true).OptArgs(r.GetAllOpts{Index: t.stale()}).Limit(repairStep).Without("x", "s")
-	err := s.each(ctx, term, r.RunOpts{ReadMode: majority}, func(text json.RawMessage) error {
+	err = s.each(ctx, term, r.RunOpts{ReadMode: majority}, func(text json.RawMessage) error {
 		if size >= repairBytes {
 			return nil // next time
 		}
@@ -261,5 +314,5 @@ func (s *Store) staleRows(ctx context.Context, t *table) ([]any, error) {
 		size += len(doc.Body)
 		return nil
 	})
-	return rows, err
+	return rows, t.others(built), err
 }
