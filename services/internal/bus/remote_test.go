@@ -24,6 +24,7 @@ func remote(t *testing.T, partitions int) *server.Server {
 		Host: "127.0.0.1", Port: server.RANDOM_PORT, JetStream: true, StoreDir: t.TempDir(), NoSigs: true, NoLog: true,
 		MaxPayload: bus.MaxPayload,
 		Users: []*server.User{{Username: "room", Password: "secret", Permissions: &server.Permissions{
+			Publish:   &server.SubjectPermission{Deny: []string{"$JS.API.STREAM.UPDATE.>"}},
 			Subscribe: &server.SubjectPermission{Allow: []string{"_INBOX_room.>", subjects.Root + ".>"}},
 		}}},
 	})
@@ -94,6 +95,7 @@ func TestAUserFindsTheStreamsThatAnotherMade(t *testing.T) {
 		want   error
 	}{
 		{"making them", func(*bus.Config) {}, nil},
+		{"making them again, who may change none", func(*bus.Config) {}, nil},
 		{"finding them", func(c *bus.Config) { c.Check = true }, nil},
 		{"with other shards", func(c *bus.Config) { c.Check, c.Shards = true, 2 }, bus.ErrShards},
 		{"making other shards", func(c *bus.Config) { c.Shards = 2 }, bus.ErrShards},

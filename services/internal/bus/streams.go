@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -120,11 +121,27 @@ func (b *Bus) ensure(ctx context.Context, want jetstream.StreamConfig) error {
 			return err
 		}
 		want = b.cfg.keeping(want, there)
+		if kept(there, want) {
+			return nil // who may not change streams need not
+		}
 	}
 	if _, err := b.js.CreateOrUpdateStream(ctx, want); err != nil {
 		return fmt.Errorf("bus: stream %s: %w", want.Name, classify(err))
 	}
 	return nil
+}
+
+// kept reports whether a stream is as wanted already.
+func kept(there, want jetstream.StreamConfig) bool {
+	for key, value := range want.Metadata {
+		if there.Metadata[key] != value {
+			return false
+		}
+	}
+	return there.Description == want.Description && slices.Equal(there.Subjects, want.Subjects) && sameRePublish(there.RePublish, want.RePublish) &&
+		there.Retention == want.Retention && there.Discard == want.Discard && there.MaxAge == want.MaxAge && there.Replicas == want.Replicas &&
+		max(there.MaxBytes, 0) == max(want.MaxBytes, 0) && max(there.MaxMsgsPerSubject, 0) == max(want.MaxMsgsPerSubject, 0) &&
+		there.AllowDirect == want.AllowDirect && there.AllowMsgTTL == want.AllowMsgTTL && there.AllowMsgSchedules == want.AllowMsgSchedules
 }
 
 // keeping gives what a stream is to be: as wanted, but for what an operator has set on the one

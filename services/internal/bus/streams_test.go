@@ -35,3 +35,34 @@ func TestWhatAnOperatorHasSetStays(t *testing.T) {
 		t.Errorf("told: %+v", got)
 	}
 }
+
+// A start changes a stream only if it is not as it should be.
+func TestAStreamThatIsAsWantedIsLeftAlone(t *testing.T) {
+	b := &Bus{cfg: Config{Partitions: 4}}
+	for _, want := range streams([]string{"toy"}, 1, 1) {
+		want.Metadata = b.metadata()
+		there := want
+		there.MaxBytes, there.MaxMsgsPerSubject = max(want.MaxBytes, -1), want.MaxMsgsPerSubject
+		if there.MaxBytes == 0 {
+			there.MaxBytes = -1 // as the server says it
+		}
+		if !kept(there, want) {
+			t.Errorf("%s would be changed", want.Name)
+		}
+		for what, change := range map[string]func(*jetstream.StreamConfig){
+			"subjects":    func(c *jetstream.StreamConfig) { c.Subjects = []string{"other"} },
+			"replicas":    func(c *jetstream.StreamConfig) { c.Replicas = 3 },
+			"republish":   func(c *jetstream.StreamConfig) { c.RePublish = &jetstream.RePublish{Source: "a", Destination: "b"} },
+			"metadata":    func(c *jetstream.StreamConfig) { c.Metadata = map[string]string{} },
+			"age":         func(c *jetstream.StreamConfig) { c.MaxAge++ },
+			"per subject": func(c *jetstream.StreamConfig) { c.MaxMsgsPerSubject += 2 },
+			"direct":      func(c *jetstream.StreamConfig) { c.AllowDirect = !c.AllowDirect },
+		} {
+			other := there
+			change(&other)
+			if kept(other, want) {
+				t.Errorf("%s with other %s would be left alone", want.Name, what)
+			}
+		}
+	}
+}
