@@ -113,6 +113,10 @@ func (b *Bus) ensure(ctx context.Context, want jetstream.StreamConfig) error {
 	have, err := b.js.Stream(ctx, want.Name)
 	switch {
 	case errors.Is(err, jetstream.ErrStreamNotFound):
+		_, err := b.js.CreateStream(ctx, want)
+		if err == nil || !errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) { // made meanwhile by another release
+			return wrapped("bus: stream "+want.Name, err)
+		}
 	case err != nil:
 		return fmt.Errorf("bus: stream %s: %w", want.Name, classify(err))
 	default:
@@ -125,10 +129,15 @@ func (b *Bus) ensure(ctx context.Context, want jetstream.StreamConfig) error {
 			return nil // who may not change streams need not
 		}
 	}
-	if _, err := b.js.CreateOrUpdateStream(ctx, want); err != nil {
-		return fmt.Errorf("bus: stream %s: %w", want.Name, classify(err))
+	_, err = b.js.UpdateStream(ctx, want)
+	return wrapped("bus: stream "+want.Name, err)
+}
+
+func wrapped(what string, err error) error {
+	if err == nil {
+		return nil
 	}
-	return nil
+	return fmt.Errorf("%s: %w", what, classify(err))
 }
 
 // kept reports whether a stream is as wanted already.
