@@ -236,7 +236,10 @@ func (m *members) leave() {
 		m.log.Debug("lease subscription", "err", err)
 	}
 	m.tell(leaseNews{Replica: m.self, Bye: true})
-	if err := m.bus.Conn().Flush(); err != nil {
+	if !m.bus.Conn().IsConnected() {
+		return // nobody hears it
+	}
+	if err := m.bus.Conn().FlushTimeout(time.Second); err != nil {
 		m.log.Debug("lease farewell", "err", err)
 	}
 }
