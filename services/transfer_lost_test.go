@@ -42,6 +42,9 @@ func lose(t *testing.T, cfg services.Config) {
 // What was published after an export does not stand in the way of what comes after its
 // documents were restored: later versions, and what the export has not.
 func TestWhatComesAfterARestoreShows(t *testing.T) {
+	if testing.Short() {
+		t.Skip("starts whole systems, one after the other")
+	}
 	b := build(t)
 	alone := filepath.Join(t.TempDir(), "documents.tar")
 	if _, err := services.Export(t.Context(), b.cfg, services.ExportOptions{To: alone, DocumentsOnly: true}, quiet); err != nil {
@@ -119,6 +122,9 @@ func TestWhatComesAfterARestoreShows(t *testing.T) {
 
 // What is left in the streams of a deployment that was cleared, belongs to nobody who comes.
 func TestImportLooksForWhatIsLeft(t *testing.T) {
+	if testing.Short() {
+		t.Skip("starts whole systems, one after the other")
+	}
 	b := build(t)
 	out := filepath.Join(t.TempDir(), "out")
 	export(t, b.cfg, out)
@@ -148,6 +154,9 @@ func TestImportLooksForWhatIsLeft(t *testing.T) {
 
 // A document of somebody else in the place of one that is imported is not taken for it.
 func TestImportFindsDocumentsOfOthers(t *testing.T) {
+	if testing.Short() {
+		t.Skip("starts whole systems, one after the other")
+	}
 	b := build(t)
 	out := filepath.Join(t.TempDir(), "out")
 	export(t, b.cfg, out)
@@ -195,6 +204,9 @@ func interrupted(t *testing.T, cfg services.Config, from string) {
 
 // Accounts and profiles are served by processes that own nothing and so hold no lease.
 func TestImportFindsEveryServiceThatRuns(t *testing.T) {
+	if testing.Short() {
+		t.Skip("starts whole systems, one after the other")
+	}
 	source := config(t)
 	s, err := services.Start(t.Context(), source, quiet)
 	if err != nil {

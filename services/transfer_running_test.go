@@ -93,6 +93,9 @@ func TestAnExportOfWhatRuns(t *testing.T) {
 
 // What was moved to the archive moves on with the rest of its log, in its place.
 func TestAnArchivedLogMoves(t *testing.T) {
+	if testing.Short() {
+		t.Skip("starts whole systems, one after the other")
+	}
 	b := build(t)
 	before := inspect(t, b.cfg)
 	s, err := services.Start(t.Context(), b.cfg, quiet)

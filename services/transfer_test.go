@@ -155,6 +155,9 @@ func export(t *testing.T, cfg services.Config, to string) services.TransferRepor
 
 // A laptop's data go into a deployment with other partitions and shards, and on from there.
 func TestADeploymentMoves(t *testing.T) {
+	if testing.Short() {
+		t.Skip("starts whole systems, one after the other")
+	}
 	t.Run("into SQLite", func(t *testing.T) { move(t, config(t)) })
 	t.Run("into RethinkDB", func(t *testing.T) {
 		cfg := config(t)
@@ -243,6 +246,9 @@ func live(t *testing.T, b *town, cfg services.Config) {
 // A reader of a log goes on where it was: what it had dealt with is not told again, what it
 // had not is.
 func TestReadersGoOnWhereTheyWere(t *testing.T) {
+	if testing.Short() {
+		t.Skip("starts whole systems, one after the other")
+	}
 	b := build(t)
 	before := inspect(t, b.cfg)
 	// A command that a process left behind when it was killed.
@@ -283,6 +289,9 @@ func TestReadersGoOnWhereTheyWere(t *testing.T) {
 }
 
 func TestImportRefuses(t *testing.T) {
+	if testing.Short() {
+		t.Skip("starts whole systems, one after the other")
+	}
 	b := build(t)
 	dir := t.TempDir()
 	out := filepath.Join(dir, "out")
@@ -340,6 +349,9 @@ func TestImportRefuses(t *testing.T) {
 
 // A store that is lost comes back from an export's documents, and the logs that are there.
 func TestDocumentsAlone(t *testing.T) {
+	if testing.Short() {
+		t.Skip("starts whole systems, one after the other")
+	}
 	b := build(t)
 	before := inspect(t, b.cfg)
 	dir := t.TempDir()
