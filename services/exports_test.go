@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats.go/jetstream"
+
 	"github.com/tuttihq/tutti/services/chat"
 	"github.com/tuttihq/tutti/services/internal/aggregate"
 	"github.com/tuttihq/tutti/services/internal/bus"
@@ -212,9 +214,23 @@ func (s *shore) quiet() {
 			return
 		}
 		if time.Now().After(end) {
-			s.Fatalf("%d commands are left", st.Messages)
+			s.Fatalf("%d commands are left: %v", st.Messages, s.waiting())
 		}
 	}
+}
+
+// waiting lists the subjects of what is in the stream of commands.
+func (s *shore) waiting() map[string]uint64 {
+	s.Helper()
+	stream, err := s.home.bus.JetStream().Stream(s.Context(), subjects.StreamCommands)
+	if err != nil {
+		s.Fatal(err)
+	}
+	info, err := stream.Info(s.Context(), jetstream.WithSubjectFilter(">"))
+	if err != nil {
+		s.Fatal(err)
+	}
+	return info.State.Subjects
 }
 
 // opened looks that a room was created once, by its exporter, with these tracks.
