@@ -116,7 +116,7 @@ func TestErrorsThatSayWhatToDo(t *testing.T) {
 	p.complains([]string{"serve", "--roles", "drummer"}, `"drummer"`, "auth, profile, room, playlist, chat, edge")
 	p.complains([]string{"serve", "--roles", ""}, "roles")
 	p.complains([]string{"up", "--wrong"}, "--wrong")
-	p.complains([]string{"dance"}, `"dance"`)
+	p.complains([]string{"dance"}, `"tutti dance"`, "--help")
 	p.complains([]string{"up", "now"}, `"now"`)
 	p.with("EDGE__LISTNE=x").complains([]string{"check"}, "edge.listne", "check --print")
 	p.with("EDGE__COMMAND_TIMEOUT=soon").complains([]string{"check"}, "edge.command_timeout", "invalid duration")
