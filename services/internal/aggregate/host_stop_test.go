@@ -56,7 +56,6 @@ func TestAReplicaStopsWithoutAServer(t *testing.T) {
 			t.Errorf("stop: %v", err)
 		}
 	case <-ctx.Done():
-		t.Error("it waits for a server that is gone")
-		<-stopped
+		t.Errorf("it waits for a server that is gone, and then: %v", <-stopped)
 	}
 }
