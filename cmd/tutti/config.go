@@ -3,6 +3,8 @@ package main
 import (
 	"errors"
 	"fmt"
+	"log/slog"
+	"os"
 	"strings"
 
 	"github.com/go-viper/mapstructure/v2"
@@ -70,6 +72,17 @@ func logFlags(c *cobra.Command) {
 	d := services.Defaults()
 	c.Flags().String("log-level", d.Log.Level, "log from this `LEVEL` on: debug, info, warn, error")
 	c.Flags().String("log-format", d.Log.Format, "log as text or json")
+}
+
+// loadSettings gives a command's settings from this process's environment, and the logger
+// that they ask for.
+func loadSettings(c *cobra.Command) (services.Config, *slog.Logger, error) {
+	cfg, err := loadConfig(c, os.Environ)
+	if err != nil {
+		return services.Config{}, nil, err
+	}
+	log, err := services.NewLogger(cfg.Log, c.ErrOrStderr())
+	return cfg, log, err
 }
 
 // loadConfig puts the settings together: defaults, file, environment, flags. It reports

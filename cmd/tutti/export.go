@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"os"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -29,11 +28,7 @@ when it began, and documents as they were a little later.`,
 		Example: "  tutti export --data data --to backup.tar\n  tutti export --nats-url nats://10.0.0.1:4222 --store rethinkdb --store-addresses 10.0.0.1:28015 --to backup",
 		Args:    cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			cfg, err := loadConfig(c, os.Environ)
-			if err != nil {
-				return err
-			}
-			log, err := services.NewLogger(cfg.Log, c.ErrOrStderr())
+			cfg, log, err := loadSettings(c)
 			if err != nil {
 				return err
 			}

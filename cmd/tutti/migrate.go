@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"os"
 
 	"github.com/spf13/cobra"
 
@@ -27,11 +26,7 @@ last, and drops their indexes.`,
 		Example: "  tutti migrate --dry-run\n  TUTTI_NATS__USER=admin TUTTI_NATS__PASSWORD_FILE=/run/secrets/admin tutti migrate --nats-url nats://10.0.0.1:4222 --store rethinkdb --store-addresses 10.0.0.1:28015",
 		Args:    cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			cfg, err := loadConfig(c, os.Environ)
-			if err != nil {
-				return err
-			}
-			log, err := services.NewLogger(cfg.Log, c.ErrOrStderr())
+			cfg, log, err := loadSettings(c)
 			if err != nil {
 				return err
 			}

@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"os"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -23,11 +22,7 @@ only read; accounts and profiles do not follow from it and stay as they are.
 A system that keeps its data in --data must be stopped. One on servers of its own may run.`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			cfg, err := loadConfig(c, os.Environ)
-			if err != nil {
-				return err
-			}
-			log, err := services.NewLogger(cfg.Log, c.ErrOrStderr())
+			cfg, log, err := loadSettings(c)
 			if err != nil {
 				return err
 			}

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"os"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -25,11 +24,7 @@ store.user must be an administrator: RethinkDB's own is "admin".`,
 		Example: "  TUTTI_STORE__USER=admin TUTTI_STORE__PASSWORD_FILE=admin.secret \\\n    tutti store-shards --store rethinkdb --shards 2 --replicas 3",
 		Args:    cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			cfg, err := loadConfig(c, os.Environ)
-			if err != nil {
-				return err
-			}
-			log, err := services.NewLogger(cfg.Log, c.ErrOrStderr())
+			cfg, log, err := loadSettings(c)
 			if err != nil {
 				return err
 			}

@@ -26,11 +26,7 @@ store.user must be an administrator: RethinkDB's own is "admin".`,
 		Example: "  TUTTI_STORE__USER=admin TUTTI_STORE__PASSWORD_FILE=admin.secret \\\n    tutti store-user --store rethinkdb --new-password-file tutti.secret",
 		Args:    cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			cfg, err := loadConfig(c, os.Environ)
-			if err != nil {
-				return err
-			}
-			log, err := services.NewLogger(cfg.Log, c.ErrOrStderr())
+			cfg, log, err := loadSettings(c)
 			if err != nil {
 				return err
 			}
