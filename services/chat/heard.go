@@ -19,11 +19,12 @@ const (
 	cachedRooms = 64
 )
 
-// errUnheard means that somebody is in the room, and the chat has not heard of it yet.
+// errUnheard means that the room is there, or somebody in it, and the chat has not heard of it
+// yet.
 var errUnheard = errors.New("chat: the room is ahead of its chat")
 
-// heard compares what a chat knows with the log of its room or playlist. Only somebody who is
-// in there ever waits.
+// heard compares what a chat knows with the log of its room or playlist. Only somebody who
+// may know of that ever waits.
 type heard struct {
 	chats     *Reader
 	rooms     *aggregate.Reader[*subjects.RoomState, subjects.RoomEvent]
@@ -39,19 +40,25 @@ func newHeard(b *bus.Bus, chats *Reader) (heard, error) {
 	return heard{chats, rooms, playlists}, err
 }
 
+// known is what a log says of a chat and of somebody.
+type known struct {
+	there  bool // it is there, and somebody may know of it
+	inside bool // somebody is in it
+}
+
 // Heard implements Rooms.
 func (h heard) Heard(ctx context.Context, chat, user string) error {
 	for until := time.Now().Add(heardMost); ; {
-		known := false
+		var has known
 		err := h.chats.View(ctx, chat, func(f *aggregate.Folded[*subjects.ChatState]) error {
-			known = f.State.IsMember(user)
+			has = known{there: f.State.Exists(), inside: f.State.IsMember(user)}
 			return nil
 		})
-		if err != nil || known {
+		if err != nil || has.inside {
 			return err
 		}
-		inside, err := h.inside(ctx, chat, user)
-		if err != nil || !inside {
+		is, err := h.said(ctx, chat, user)
+		if ahead := is.inside || is.there && !has.there; err != nil || !ahead {
 			return err
 		}
 		if time.Now().After(until) {
@@ -63,20 +70,22 @@ func (h heard) Heard(ctx context.Context, chat, user string) error {
 	}
 }
 
-// inside reports whether the log of a chat's room or playlist has a user in it.
-func (h heard) inside(ctx context.Context, chat, user string) (inside bool, err error) {
+// said tells what the log of a chat's room or playlist says; what is closed is not there.
+func (h heard) said(ctx context.Context, chat, user string) (is known, err error) {
 	if ofPlaylist(chat) {
 		err = h.playlists.View(ctx, chat, func(f *aggregate.Folded[*subjects.PlaylistState]) error {
-			inside = f.State.IsMember(user) && !f.State.Deleted()
+			is.inside = f.State.IsMember(user) && !f.State.Deleted()
+			is.there = is.inside || f.State.CanSee(user) && !f.State.Deleted()
 			return nil
 		})
-		return inside, err
+		return is, err
 	}
 	err = h.rooms.View(ctx, chat, func(f *aggregate.Folded[*subjects.RoomState]) error {
-		inside = f.State.IsMember(user) && !f.State.Closed()
+		is.inside = f.State.IsMember(user) && !f.State.Closed()
+		is.there = is.inside || f.State.CanSee(user) && !f.State.Closed()
 		return nil
 	})
-	return inside, err
+	return is, err
 }
 
 // FoldsRead tells, by service, whose snapshots chats read and of which fold: with another

@@ -17,8 +17,8 @@ type Past interface {
 
 // Rooms tells when a chat has heard what happened in its room.
 type Rooms interface {
-	// Heard returns once the chat knows that a user is in its room, and at once if the user is
-	// not. An error is worth another try.
+	// Heard returns once the chat knows of its room, and that a user is in it, and at once if
+	// there is no room, or none the user may see. An error is worth another try.
 	Heard(ctx context.Context, chat, user string) error
 }
 

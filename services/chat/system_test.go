@@ -292,6 +292,7 @@ func TestEverySenderIsRefusedForAReason(t *testing.T) {
 	w := startTown(t)
 	w.no(subjects.CodeNotFound, "ana", "send", body{"text": "before there is a room"})
 	w.open(true, "ben", "cleo", "dan", "eve")
+	w.no(subjects.CodeNotMember, "zoe", "send", body{"text": "before the chat is there"})
 	w.ok("ben", "send", body{"text": "hello"}) // at once: the chat waits until it has heard
 	w.no(subjects.CodeNotMember, "zoe", "send", body{"text": "hi"})
 	w.no(subjects.CodeTooLarge, "ben", "send", body{"text": string(bytes.Repeat([]byte("x"), 1001))})

@@ -157,6 +157,7 @@ func TestOnlySoManyAggregatesAreAwake(t *testing.T) {
 		if s := e.Stats(); s.Loads != 10 {
 			t.Errorf("%d loads: not the longest idle went to sleep", s.Loads)
 		}
+		time.Sleep(time.Millisecond) // until room-8 is idle again
 		r.j.Delay = time.Second
 		var work []*pending
 		for i := range 3 {

@@ -33,7 +33,7 @@ func TestConnectionsAreLost(t *testing.T) {
 		{"cut", proxy.cut}, {"stalled", proxy.stall}, {"cut again", proxy.cut},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			m.untilPresent(direct)
+			m.untilPresent(t, direct)
 			before := m.lossCount()
 			put(t, direct, "r1", n) // may be told before or after the loss
 			c.lose()
@@ -41,7 +41,7 @@ func TestConnectionsAreLost(t *testing.T) {
 			put(t, direct, "r2", n+1)
 			put(t, direct, fmt.Sprint("new", n), 1)
 			remove(t, direct, fmt.Sprint("r", n%10+3), n+1)
-			m.untilLost(before)
+			m.untilLost(t, before)
 			if err := try(t, through, "r3", n+2); !errors.Is(err, store.ErrUnavailable) {
 				t.Errorf("a write without a connection: %v", err)
 			}
@@ -52,16 +52,16 @@ func TestConnectionsAreLost(t *testing.T) {
 			}
 			proxy.mend()
 			put(t, direct, "r1", n+3)
-			m.untilPresent(direct)
+			m.untilPresent(t, direct)
 			eventually(t, func() error { return try(t, through, "r4", n+4) })
-			m.untilPresent(direct)
+			m.untilPresent(t, direct)
 		})
 		n += 10
 	}
 }
 
 // eventually repeats what fails for want of the database. The store mends itself.
-func eventually(t *testing.T, do func() error) {
+func eventually(t testing.TB, do func() error) {
 	t.Helper()
 	over := time.Now().Add(patience)
 	for {
@@ -92,7 +92,7 @@ func TestServerIsLost(t *testing.T) {
 		put(t, writer, "r1", 10)
 		before := m.lossCount()
 		server.Kill()
-		m.untilLost(before)
+		m.untilLost(t, before)
 		if err := try(t, writer, "r1", 11); !errors.Is(err, store.ErrUnavailable) {
 			t.Errorf("a write without a server: %v", err)
 		}
@@ -100,13 +100,13 @@ func TestServerIsLost(t *testing.T) {
 		eventually(t, func() error { return try(t, writer, "r1", 11) })
 		remove(t, writer, "r2", 11)
 		put(t, writer, "after kill", 1)
-		m.untilPresent(writer)
+		m.untilPresent(t, writer)
 	})
 
 	t.Run("frozen", func(t *testing.T) {
 		before := m.lossCount()
 		server.Freeze(t)
-		m.untilLost(before)
+		m.untilLost(t, before)
 		// The server may find this in its socket when it goes on.
 		if err := try(t, writer, "r1", 20); !errors.Is(err, store.ErrUnavailable) {
 			t.Errorf("a write to a frozen server: %v", err)
@@ -120,7 +120,7 @@ func TestServerIsLost(t *testing.T) {
 		eventually(t, func() error { return try(t, writer, "r1", 21) })
 		remove(t, writer, "r3", 21)
 		put(t, writer, "after thaw", 1)
-		m.untilPresent(writer)
+		m.untilPresent(t, writer)
 	})
 
 	session := connect(t, config)
@@ -134,16 +134,16 @@ func TestServerIsLost(t *testing.T) {
 	t.Run("resharded", func(t *testing.T) {
 		before := m.lossCount()
 		run(r.DB("tutti").Table(rooms.Name).Reconfigure(r.ReconfigureOpts{Shards: 2, Replicas: 1}))
-		m.untilLost(before)
+		m.untilLost(t, before)
 		eventually(t, func() error { return try(t, writer, "r1", 30) })
 		eventually(t, func() error { return try(t, writer, "after reshard", 1) })
-		m.untilPresent(writer)
+		m.untilPresent(t, writer)
 	})
 
 	t.Run("table dropped", func(t *testing.T) {
 		before := m.lossCount()
 		run(r.DB("tutti").TableDrop(rooms.Name))
-		m.untilLost(before)
+		m.untilLost(t, before)
 		if err := try(t, writer, "r1", 40); !errors.Is(err, store.ErrUnavailable) {
 			t.Errorf("a write without a table: %v", err)
 		}
@@ -156,7 +156,7 @@ func TestServerIsLost(t *testing.T) {
 		put(t, again, "r1", 41)
 		put(t, again, "after drop", 1)
 		eventually(t, func() error { return try(t, writer, "r1", 42) })
-		m.untilPresent(again)
+		m.untilPresent(t, again)
 	})
 
 	t.Run("closed while frozen", func(t *testing.T) {
@@ -183,14 +183,14 @@ func TestServerIsLost(t *testing.T) {
 
 	t.Run("cleared elsewhere", func(t *testing.T) {
 		eventually(t, func() error { return try(t, writer, "r1", 50) })
-		m.untilPresent(writer)
+		m.untilPresent(t, writer)
 		before := m.lossCount()
 		if err := writer.Clear(t.Context(), rooms.Name); err != nil {
 			t.Fatal(err)
 		}
-		m.untilLost(before)
+		m.untilLost(t, before)
 		put(t, writer, "after clear", 1)
-		m.untilPresent(writer)
+		m.untilPresent(t, writer)
 	})
 }
 
@@ -217,7 +217,7 @@ func TestServerQueueOverflows(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	m.untilPresent(s)
+	m.untilPresent(t, s)
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if err := m.losses[0]; !errors.Is(err, store.ErrFeedLost) || !strings.Contains(err.Error(), "limit") {
@@ -287,7 +287,13 @@ func TestKilledServerKeepsHardWrites(t *testing.T) {
 	for i := range many {
 		id := fmt.Sprint("r", i)
 		eventually(t, func() error { _, err := s.Get(t.Context(), rooms.Name, id); return err })
-		_, err := s.Get(t.Context(), soft.Name, id)
+		var err error
+		eventually(t, func() error { // each table comes back by itself
+			if _, err = s.Get(t.Context(), soft.Name, id); errors.Is(err, store.ErrUnavailable) {
+				return err
+			}
+			return nil
+		})
 		switch {
 		case errors.Is(err, store.ErrNotFound):
 			lost++

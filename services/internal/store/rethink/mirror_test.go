@@ -46,7 +46,7 @@ func watch(t testing.TB, s store.Store) *mirror {
 		cancel()
 		watching.Wait()
 	})
-	m.until("synced", func() bool { return m.synced > 0 })
+	m.until(t, "synced", func() bool { return m.synced > 0 })
 	return m
 }
 
@@ -88,8 +88,8 @@ func (m *mirror) tell() {
 }
 
 // until waits for something to become true; holds is called with the lock held.
-func (m *mirror) until(what string, holds func() bool) {
-	m.t.Helper()
+func (m *mirror) until(t testing.TB, what string, holds func() bool) {
+	t.Helper()
 	over := time.NewTimer(patience)
 	defer over.Stop()
 	for {
@@ -103,15 +103,15 @@ func (m *mirror) until(what string, holds func() bool) {
 		select {
 		case <-m.news:
 		case <-over.C:
-			m.t.Fatalf("not %s: %s", what, state)
+			t.Fatalf("not %s: %s", what, state)
 		}
 	}
 }
 
 // untilLost waits for a loss that was not there at the time of before.
-func (m *mirror) untilLost(before int) {
-	m.t.Helper()
-	m.until("lost", func() bool { return len(m.losses) > before })
+func (m *mirror) untilLost(t testing.TB, before int) {
+	t.Helper()
+	m.until(t, "lost", func() bool { return len(m.losses) > before })
 }
 
 func (m *mirror) lossCount() int {
@@ -120,17 +120,21 @@ func (m *mirror) lossCount() int {
 	return len(m.losses)
 }
 
-// untilPresent waits until the mirror holds exactly what the store does.
-func (m *mirror) untilPresent(s store.Store) {
-	m.t.Helper()
+// untilPresent waits until the store can be read and the mirror holds exactly what it does.
+func (m *mirror) untilPresent(t testing.TB, s store.Store) {
+	t.Helper()
 	present := make(map[string]store.Version)
-	for doc, err := range store.All(m.t.Context(), s, rooms.Name, store.Query{Limit: store.MaxLimit}) {
-		if err != nil {
-			m.t.Fatal(err)
+	eventually(t, func() error {
+		clear(present)
+		for doc, err := range store.All(t.Context(), s, rooms.Name, store.Query{Limit: store.MaxLimit}) {
+			if err != nil {
+				return err
+			}
+			present[doc.ID] = doc.Version
 		}
-		present[doc.ID] = doc.Version
-	}
-	m.until("present", func() bool { return maps.Equal(m.live, present) })
+		return nil
+	})
+	m.until(t, "present", func() bool { return maps.Equal(m.live, present) })
 }
 
 func rev(n int) store.Version { return store.Version{Epoch: 1, Rev: uint64(n)} }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"testing"
+	"time"
 
 	r "gopkg.in/rethinkdb/rethinkdb-go.v6"
 
@@ -48,53 +49,77 @@ func TestPrimaryIsLost(t *testing.T) {
 	t.Run("killed", func(t *testing.T) {
 		put(t, s, "r1", 10)
 		before := m.lossCount()
-		lost := primary(t, config, servers)
+		lost := primary(t, servers)
 		lost.Kill()
-		m.untilLost(before)
+		m.untilLost(t, before)
 		eventually(t, func() error { return try(t, s, "r1", 11) })
 		present()
 		eventually(t, func() error { return putSoft(2) })
 		eventually(t, func() error { return try(t, s, "after kill", 1) })
-		m.untilPresent(s)
+		m.untilPresent(t, s)
 		lost.Restart(t)
 		eventually(t, func() error { return try(t, s, "r1", 12) })
-		m.untilPresent(s)
+		m.untilPresent(t, s)
 	})
 	t.Run("frozen", func(t *testing.T) {
 		eventually(t, func() error { return try(t, s, "r1", 20) })
 		before := m.lossCount()
-		lost := primary(t, config, servers)
+		lost := primary(t, servers)
 		lost.Freeze(t)
-		m.untilLost(before)
+		m.untilLost(t, before)
 		eventually(t, func() error { return try(t, s, "r1", 21) })
 		present()
 		eventually(t, func() error { return try(t, s, "after freeze", 1) })
-		m.untilPresent(s)
+		m.untilPresent(t, s)
 		lost.Thaw(t)
 		eventually(t, func() error { return try(t, s, "r1", 22) })
-		m.untilPresent(s)
+		m.untilPresent(t, s)
 	})
 }
 
-// primary returns the server that holds the primary replica of the rooms.
-func primary(t *testing.T, config rethink.Config, servers []*rethinktest.Server) *rethinktest.Server {
+// primary returns the server that holds the primary replica of the rooms, once every server
+// says so and has its replica: one that has just come back still takes itself for what it was.
+func primary(t *testing.T, servers []*rethinktest.Server) *rethinktest.Server {
+	t.Helper()
+	sessions := make([]*r.Session, len(servers))
+	for i, server := range servers {
+		sessions[i] = connect(t, rethink.Config{Addresses: []string{server.Addr()}})
+	}
+	for over := time.Now().Add(patience); ; {
+		said := make(map[string]int)
+		for _, session := range sessions {
+			said[primaryBy(t, session)]++
+		}
+		for _, server := range servers {
+			if said[server.Name()] == len(servers) {
+				return server
+			}
+		}
+		if time.Now().After(over) {
+			t.Fatalf("the servers do not agree on a primary: %v", said)
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+}
+
+// primaryBy gives the name of the primary replica's server as one server has it, and something
+// else while it cannot say or a replica is missing.
+func primaryBy(t *testing.T, asked *r.Session) string {
 	t.Helper()
 	var status struct {
 		Shards []struct {
 			Primaries []string `rethinkdb:"primary_replicas"`
-			Replicas  []any    `rethinkdb:"replicas"`
 		} `rethinkdb:"shards"`
+		Status struct {
+			AllReady bool `rethinkdb:"all_replicas_ready"`
+		} `rethinkdb:"status"`
 	}
-	if err := r.DB("tutti").Table(rooms.Name).Status().ReadOne(&status, connect(t, config), r.RunOpts{Context: t.Context()}); err != nil {
-		t.Fatal(err)
+	table := r.DB("tutti").Table(rooms.Name)
+	if err := table.Status().ReadOne(&status, asked, r.RunOpts{Context: t.Context()}); err != nil {
+		return err.Error()
 	}
-	if len(status.Shards) == 1 && len(status.Shards[0].Replicas) == 3 && len(status.Shards[0].Primaries) == 1 {
-		for _, server := range servers {
-			if server.Name() == status.Shards[0].Primaries[0] {
-				return server
-			}
-		}
+	if !status.Status.AllReady || len(status.Shards) != 1 || len(status.Shards[0].Primaries) != 1 {
+		return ""
 	}
-	t.Fatalf("the table has shards %+v, want one with three replicas", status.Shards)
-	return nil
+	return status.Shards[0].Primaries[0]
 }

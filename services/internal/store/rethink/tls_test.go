@@ -30,7 +30,7 @@ func TestTLS(t *testing.T) {
 	put(t, s, "r1", 1)
 	m := watch(t, s)
 	put(t, s, "r1", 2)
-	m.untilPresent(s)
+	m.untilPresent(t, s)
 	config.Patience = 300 * time.Millisecond
 	for name, ca := range map[string]string{"of a stranger": stranger, "none": ""} {
 		config.CA = ca
