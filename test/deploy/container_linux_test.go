@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -392,8 +393,12 @@ func (c *container) down() {
 // stop ends what still runs, whoever was started last first.
 func (h *host) stop() {
 	for _, name := range slices.Backward(h.order) {
+		var stopping sync.WaitGroup
 		for _, c := range h.running[name] {
-			c.down()
+			stopping.Go(c.down)
+		}
+		stopping.Wait()
+		for _, c := range h.running[name] {
 			if h.t.Failed() {
 				h.t.Logf("%s said:\n%s", c.name, c.said())
 			}

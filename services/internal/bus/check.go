@@ -14,7 +14,7 @@ import (
 // if it is missing or holds other subjects, ErrPartitions and ErrShards if it was made for
 // another deployment. What an operator may tune is not compared: replicas, placement, limits.
 func (b *Bus) verify(ctx context.Context, want jetstream.StreamConfig) error {
-	s, err := b.js.Stream(withDefault(ctx), want.Name)
+	s, err := b.look(withDefault(ctx), want.Name)
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
 		return fmt.Errorf("%w: there is no stream %s", ErrStreams, want.Name)
 	}

@@ -66,6 +66,7 @@ const (
 	reconnectWait = 250 * time.Millisecond
 	pingEvery     = 2 * time.Second
 	settleWait    = time.Minute
+	lookWait      = 2 * time.Second
 	settlePause   = 500 * time.Millisecond
 )
 

@@ -110,7 +110,7 @@ func (c Config) replicasToMake() int {
 func (b *Bus) ensure(ctx context.Context, want jetstream.StreamConfig) error {
 	ctx = withDefault(ctx)
 	want.Metadata = b.metadata()
-	have, err := b.js.Stream(ctx, want.Name)
+	have, err := b.look(ctx, want.Name)
 	switch {
 	case errors.Is(err, jetstream.ErrStreamNotFound):
 		_, err := b.js.CreateStream(ctx, want)
@@ -131,6 +131,14 @@ func (b *Bus) ensure(ctx context.Context, want jetstream.StreamConfig) error {
 	}
 	_, err = b.js.UpdateStream(ctx, want)
 	return wrapped("bus: stream "+want.Name, err)
+}
+
+// look finds a stream. A cluster that has no leader yet does not answer at all, so it is not
+// waited for as long as for other answers: who looks looks again.
+func (b *Bus) look(ctx context.Context, name string) (jetstream.Stream, error) {
+	ctx, cancel := context.WithTimeout(ctx, lookWait)
+	defer cancel()
+	return b.js.Stream(ctx, name)
 }
 
 func wrapped(what string, err error) error {
