@@ -14,6 +14,7 @@ import (
 // An index that this release does not ask for is kept, for the replicas of one that does,
 // until Migrate is told to drop it.
 func TestMigrateKeepsIndexesOfOtherReleases(t *testing.T) {
+	t.Parallel()
 	cfg := config(t)
 	cfg.NATS.Listen = ""
 	cfg.Store.Kind, cfg.Store.Addresses = services.StoreRethinkDB, []string{rethinktest.Start(t).Addr()}

@@ -116,6 +116,7 @@ func (r *sharded) within(forget bool) (out []uint64) {
 // The whole system in four shards: rooms live in all of them, outlive a restart and a rebuild,
 // can be seen as of any revision, also when the old part of their logs is archived, and wake.
 func TestTheWholeSystemInShards(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("starts the system four times over")
 	}

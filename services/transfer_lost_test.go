@@ -42,6 +42,7 @@ func lose(t *testing.T, cfg services.Config) {
 // What was published after an export does not stand in the way of what comes after its
 // documents were restored: later versions, and what the export has not.
 func TestWhatComesAfterARestoreShows(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("starts whole systems, one after the other")
 	}
@@ -122,6 +123,7 @@ func TestWhatComesAfterARestoreShows(t *testing.T) {
 
 // What is left in the streams of a deployment that was cleared, belongs to nobody who comes.
 func TestImportLooksForWhatIsLeft(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("starts whole systems, one after the other")
 	}
@@ -154,6 +156,7 @@ func TestImportLooksForWhatIsLeft(t *testing.T) {
 
 // A document of somebody else in the place of one that is imported is not taken for it.
 func TestImportFindsDocumentsOfOthers(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("starts whole systems, one after the other")
 	}
@@ -204,6 +207,7 @@ func interrupted(t *testing.T, cfg services.Config, from string) {
 
 // Accounts and profiles are served by processes that own nothing and so hold no lease.
 func TestImportFindsEveryServiceThatRuns(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("starts whole systems, one after the other")
 	}

@@ -17,6 +17,7 @@ import (
 // An export of a deployment that people use holds the beginning of each log, and what was
 // under way between services takes effect once where it arrives: each playlist has its chat.
 func TestAnExportOfWhatRuns(t *testing.T) {
+	t.Parallel()
 	cfg := config(t)
 	cfg.Store.Kind, cfg.Store.Addresses = services.StoreRethinkDB, []string{rethinktest.Start(t).Addr()}
 	cfg.NATS.Shards = 2
@@ -93,6 +94,7 @@ func TestAnExportOfWhatRuns(t *testing.T) {
 
 // What was moved to the archive moves on with the rest of its log, in its place.
 func TestAnArchivedLogMoves(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("starts whole systems, one after the other")
 	}

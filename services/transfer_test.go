@@ -155,6 +155,7 @@ func export(t *testing.T, cfg services.Config, to string) services.TransferRepor
 
 // A laptop's data go into a deployment with other partitions and shards, and on from there.
 func TestADeploymentMoves(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("starts whole systems, one after the other")
 	}
@@ -246,6 +247,7 @@ func live(t *testing.T, b *town, cfg services.Config) {
 // A reader of a log goes on where it was: what it had dealt with is not told again, what it
 // had not is.
 func TestReadersGoOnWhereTheyWere(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("starts whole systems, one after the other")
 	}
@@ -289,6 +291,7 @@ func TestReadersGoOnWhereTheyWere(t *testing.T) {
 }
 
 func TestImportRefuses(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("starts whole systems, one after the other")
 	}
@@ -349,6 +352,7 @@ func TestImportRefuses(t *testing.T) {
 
 // A store that is lost comes back from an export's documents, and the logs that are there.
 func TestDocumentsAlone(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("starts whole systems, one after the other")
 	}

@@ -20,6 +20,7 @@ import (
 // shorter. Keys as long as a schema allows, equal for most of their length, must come in
 // the same order and the same pages as from SQLite, which does not cut them.
 func TestLongKeysComeInOrder(t *testing.T) {
+	t.Parallel()
 	tables := []store.Table{{Name: "long", Indexes: []store.Index{
 		{Name: "by_all", Fields: []string{"a", "b", "c", "d"}},
 		{Name: "by_two", Fields: []string{"a", "b"}},

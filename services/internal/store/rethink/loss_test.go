@@ -18,6 +18,7 @@ import (
 // Connections that break, or fall silent: somebody who follows is told what happened
 // meanwhile, and what was held back on the way is not told afterwards.
 func TestConnectionsAreLost(t *testing.T) {
+	t.Parallel()
 	config := fresh(t)
 	direct := open(t, config, rooms)
 	seed(t, direct)
@@ -82,6 +83,7 @@ func eventually(t testing.TB, do func() error) {
 
 // A server of its own is killed, frozen and robbed of its tables.
 func TestServerIsLost(t *testing.T) {
+	t.Parallel()
 	server := rethinktest.Start(t)
 	config := rethink.Config{Addresses: []string{server.Addr()}, Database: "tutti", Create: true}
 	follower, writer := open(t, impatient(config), rooms), open(t, impatient(config), rooms)
@@ -196,6 +198,7 @@ func TestServerIsLost(t *testing.T) {
 
 // The server's own buffer overflows, which it says in the midst of the changes.
 func TestServerQueueOverflows(t *testing.T) {
+	t.Parallel()
 	config := fresh(t)
 	config.FeedQueue = 10
 	s := open(t, impatient(config), rooms)
@@ -228,6 +231,7 @@ func TestServerQueueOverflows(t *testing.T) {
 // It overflows before the feed is ready, because the reader takes his time with the initial
 // documents: the server says nothing of it, and the feed must not wait for ever.
 func TestServerQueueOverflowsBeforeReady(t *testing.T) {
+	t.Parallel()
 	config := fresh(t)
 	config.FeedQueue, config.FeedBuffer = 10, 1
 	s := open(t, impatient(config), rooms)
@@ -267,6 +271,7 @@ func TestServerQueueOverflowsBeforeReady(t *testing.T) {
 // What a killed server loses of soft writes can be written again at the same versions;
 // of hard writes it loses nothing.
 func TestKilledServerKeepsHardWrites(t *testing.T) {
+	t.Parallel()
 	server := rethinktest.Start(t)
 	config := impatient(rethink.Config{Addresses: []string{server.Addr()}, Database: "tutti", Create: true})
 	soft := store.Table{Name: "soft"}

@@ -119,6 +119,7 @@ func TestOpenWithoutCreateOnlyChecks(t *testing.T) {
 
 // Several processes that start at once make each table once.
 func TestManyMakeTheTablesAtOnce(t *testing.T) {
+	t.Parallel()
 	config := fresh(t)
 	var working sync.WaitGroup
 	stores := make([]*rethink.Store, 4)
@@ -155,6 +156,7 @@ func TestManyMakeTheTablesAtOnce(t *testing.T) {
 // An index whose definition changes is built anew, from the documents there are and from
 // those that an older release goes on writing; feeds hear nothing of it.
 func TestIndexIsBuiltAnew(t *testing.T) {
+	t.Parallel()
 	config := fresh(t)
 	table := func(field string) store.Table {
 		return store.Table{Name: "rooms", Indexes: []store.Index{{Name: "by", Fields: []string{field}}}}

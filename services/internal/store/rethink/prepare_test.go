@@ -62,6 +62,10 @@ func indexes(t *testing.T, config rethink.Config) []string {
 // and may be started again; only who asks for it drops their index, and what they wrote last
 // is then found.
 func TestOlderReleaseRunsOnUntilItsIndexesAreDropped(t *testing.T) {
+	if testing.Short() {
+		t.Skip("makes many indexes")
+	}
+	t.Parallel()
 	config := fresh(t)
 	older := open(t, config, release("a"))
 	writeIndexed(t, older, "r1", 1)
@@ -120,6 +124,7 @@ func TestOlderReleaseRunsOnUntilItsIndexesAreDropped(t *testing.T) {
 // Places that a row keeps in the index of another release are of the document that it holds:
 // a newer version has none there until that release has entered it.
 func TestIndexOfAnotherReleaseIsNeverWrong(t *testing.T) {
+	t.Parallel()
 	config := fresh(t)
 	older := open(t, config, release("a"))
 	writeIndexed(t, older, "r1", 1)

@@ -16,6 +16,10 @@ import (
 // Of three servers that each hold a replica the primary is killed, and later frozen.
 // Another takes its place; what was acknowledged is there, and who follows is told the rest.
 func TestPrimaryIsLost(t *testing.T) {
+	if testing.Short() {
+		t.Skip("waits until frozen servers are noticed")
+	}
+	t.Parallel()
 	servers := rethinktest.StartCluster(t, 3)
 	config := impatient(rethink.Config{Database: "tutti", Create: true, Replicas: 3})
 	for _, server := range servers {

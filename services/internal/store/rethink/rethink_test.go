@@ -35,6 +35,7 @@ func open(t testing.TB, config rethink.Config, tables ...store.Table) *rethink.S
 }
 
 func TestConformance(t *testing.T) {
+	t.Parallel()
 	config := fresh(t)
 	config.FeedBuffer = 1000
 	storetest.Run(t, func(t testing.TB, tables []store.Table) store.Store {

@@ -14,6 +14,10 @@ import (
 // What a Sync has covered is there after the server was killed. What none has covered may be
 // lost, and then the next Sync, by a server that is back, does not claim it.
 func TestSyncSpeaksTheTruthOfAKilledServer(t *testing.T) {
+	if testing.Short() {
+		t.Skip("kills a server again and again")
+	}
+	t.Parallel()
 	server := rethinktest.Start(t)
 	config := impatient(rethink.Config{Addresses: []string{server.Addr()}, Database: "tutti", Create: true})
 	soft, other := store.Table{Name: "soft"}, store.Table{Name: "other"}
