@@ -33,6 +33,7 @@ func (w *person) enlist(ctx context.Context, request string) (subjects.Grant, er
 // The process is killed while people register. Whoever insisted has one account and one
 // profile, and both are whole.
 func TestKilledWhilePeopleRegister(t *testing.T) {
+	t.Parallel()
 	const people, lanes = 60, 4
 	p := start(t)
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
@@ -162,6 +163,7 @@ func (p *program) jetstream() jetstream.JetStream {
 
 // What is public of an account and a profile is no secret of anybody's.
 func TestWhatIsSaidOfPeople(t *testing.T) {
+	t.Parallel()
 	p := start(t)
 	ann, bob := p.register("ann"), p.register("bob")
 	ann.profileArrives(t)

@@ -71,6 +71,7 @@ func (b *bot) leave(id, room, verb, text string) subjects.Answer {
 // Both doors lead to the same room, and a command that comes through both takes effect
 // once.
 func TestABotSpeaksPlainNATS(t *testing.T) {
+	t.Parallel()
 	p := start(t)
 	ann := p.register("ann")
 	room := ann.open("Bots", body{"minimumScore": 9, "tracks": []string{"demo:aurora", "demo:night-tram", "demo:paper-boats"}})
@@ -146,6 +147,7 @@ func TestABotSpeaksPlainNATS(t *testing.T) {
 
 // What is queued while the process is dead is carried out when it lives again.
 func TestQueuedCommandsSurviveAKill(t *testing.T) {
+	t.Parallel()
 	p := start(t)
 	ann := p.register("ann")
 	room := ann.open("Later", body{"minimumScore": 9, "tracks": demoTracks(t, ann)})

@@ -76,6 +76,7 @@ func (p *program) mentions(stream, text string) bool {
 // shadow-muted is not. What a moderator deletes is gone from what is live, from history,
 // from the document and from what is kept to begin from.
 func TestAChatIsKeptInOrder(t *testing.T) {
+	t.Parallel()
 	p := start(t)
 	ann, bob, cid, dan, eve := p.register("ann"), p.register("bob"), p.register("cid"), p.register("dan"), p.register("eve")
 	guest := p.nobody()
@@ -182,6 +183,7 @@ func TestAChatIsKeptInOrder(t *testing.T) {
 // A private playlist, its chat, and a room's chat are there for those who may see them;
 // for everybody else there are none, whichever way they look.
 func TestAHiddenPlaylistAndItsChatAreHidden(t *testing.T) {
+	t.Parallel()
 	p := start(t)
 	ann, bob, eve := p.register("ann"), p.register("bob"), p.register("eve")
 	const name = "Cabinet noir"

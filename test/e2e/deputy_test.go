@@ -13,6 +13,7 @@ import (
 // Whoever may send commands may name the subject for the answer. It must not be one that
 // only the platform publishes to: the answer would stand in a log, or carry out a command.
 func TestAnswersGoToInboxesOnly(t *testing.T) {
+	t.Parallel()
 	p := start(t)
 	ann := p.register("ann")
 	room := ann.open("Deputy", body{"minimumScore": 3, "tracks": []string{"demo:aurora"}})

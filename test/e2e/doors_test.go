@@ -127,6 +127,7 @@ func (e *ear) silent(from int, texts ...string) int {
 // its channel, nor by commands, queries, the lobby or one's own channel; and to who may, it
 // does, until they are put out.
 func TestAPrivateRoomIsHiddenOnEverySocket(t *testing.T) {
+	t.Parallel()
 	p := start(t)
 	ann, bob, eve := p.register("ann"), p.register("bob"), p.register("eve")
 	const name = "Cabinet noir"

@@ -92,6 +92,7 @@ func newGarbler(t *testing.T) garbler {
 // Whatever is sent to whatever path, the answer is a typed refusal, at once, and the room
 // next door goes on.
 func TestGarbageOverHTTP(t *testing.T) {
+	t.Parallel()
 	p := start(t)
 	ann := p.register("ann")
 	room := ann.open("Untouched", body{"minimumScore": 3, "tracks": []string{"demo:aurora"}})
@@ -148,6 +149,7 @@ func TestGarbageOverHTTP(t *testing.T) {
 
 // What is no HTTP and no NATS at all is sent away, and harms nobody else.
 func TestGarbageOverTCP(t *testing.T) {
+	t.Parallel()
 	p := start(t)
 	ann := p.register("ann")
 	room := ann.open("Untouched", body{"minimumScore": 3})
@@ -192,6 +194,7 @@ func untouched(t *testing.T, who *person, room string, before roomView) {
 // Anything may be published to a command subject. Who waits for an answer gets a typed
 // refusal; what was left in the queue becomes a dead letter; the room is as it was.
 func TestGarbageOverNATS(t *testing.T) {
+	t.Parallel()
 	p := start(t)
 	ann := p.register("ann")
 	room := ann.open("Untouched", body{"minimumScore": 3, "tracks": []string{"demo:aurora"}})

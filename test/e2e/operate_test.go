@@ -17,6 +17,7 @@ import (
 // Ctrl-C ends the program at once and cleanly, with requests on open connections; what
 // was accepted is there again.
 func TestStoppingAndStartingAgain(t *testing.T) {
+	t.Parallel()
 	p := start(t)
 	ann, bob := p.register("ann"), p.register("bob")
 	room := ann.open("Kept", body{"minimumScore": 3, "tracks": []string{"demo:aurora", "demo:night-tram"}})
@@ -100,6 +101,7 @@ func (p *program) with(settings ...string) *program {
 
 // Errors say what to do.
 func TestErrorsThatSayWhatToDo(t *testing.T) {
+	t.Parallel()
 	p := start(t)
 	up := []string{"up", "--data", p.data, "--http", "127.0.0.1:0", "--nats", "127.0.0.1:0"}
 	p.complains(up, "in use", "--data")
@@ -141,6 +143,7 @@ func TestErrorsThatSayWhatToDo(t *testing.T) {
 
 // The documents follow from the log: they can be made anew, also if there are none left.
 func TestRebuild(t *testing.T) {
+	t.Parallel()
 	p := start(t)
 	ann, bob := p.register("ann"), p.register("bob")
 	ann.open("Club", body{"tracks": []string{"demo:aurora"}})
@@ -201,6 +204,7 @@ func (p *program) commits() (n uint64) {
 
 // What an operator looks with.
 func TestCommandsOfTheOperator(t *testing.T) {
+	t.Parallel()
 	p := start(t)
 	ann := p.register("ann")
 	room := ann.open("Shown", body{"tracks": []string{"demo:aurora", "demo:night-tram"}})

@@ -17,6 +17,7 @@ import (
 
 // Joining a vote room leaves the one before; what its creator leaves is closed.
 func TestOneVoteRoomAPerson(t *testing.T) {
+	t.Parallel()
 	p := start(t)
 	ann, bob, eve := p.register("ann"), p.register("bob"), p.register("eve")
 	one, two := ann.open("One", nil), bob.open("Two", nil)
@@ -66,6 +67,7 @@ func TestOneVoteRoomAPerson(t *testing.T) {
 // Of two rooms with one name the second carries its creator's as well; a name that was
 // given up is free again.
 func TestNamesOfRooms(t *testing.T) {
+	t.Parallel()
 	p := start(t)
 	ann, bob := p.register("ann"), p.register("bob")
 	ann.profileArrives(t)
@@ -129,6 +131,7 @@ func (w *person) blind(t *testing.T, room, name string) {
 
 // A private room is there for those it invited, and for nobody else there is none.
 func TestPrivateRooms(t *testing.T) {
+	t.Parallel()
 	p := start(t)
 	ann, bob, eve := p.register("ann"), p.register("bob"), p.register("eve")
 	name := "Secret society"
@@ -217,6 +220,7 @@ func (p *program) published(table string) map[string]bool {
 
 // Rooms are found by the beginning of their name, page by page.
 func TestSearchingRooms(t *testing.T) {
+	t.Parallel()
 	p := start(t)
 	var want []string
 	for i := range 7 {

@@ -28,6 +28,7 @@ func until(ctx context.Context, t *testing.T, room *tutti.Room, what string, f f
 
 // A private evening, from the Go client alone: invited, in, seen by nobody else, put out.
 func TestPrivateRoomOverSockets(t *testing.T) {
+	t.Parallel()
 	p := start(t)
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
@@ -103,6 +104,7 @@ func TestPrivateRoomOverSockets(t *testing.T) {
 }
 
 func TestLobbyOverSockets(t *testing.T) {
+	t.Parallel()
 	p := start(t)
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
@@ -138,6 +140,7 @@ func TestLobbyOverSockets(t *testing.T) {
 
 // Sockets outlive their access tokens, and sessions that end take their sockets along.
 func TestSocketsOutliveTheirTokens(t *testing.T) {
+	t.Parallel()
 	p := start(t, "AUTH__ACCESS_LIFE=3s")
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()

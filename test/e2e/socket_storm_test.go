@@ -53,6 +53,7 @@ func (c *caller) do(ctx context.Context, t *testing.T, verb string, body any) {
 // The process is killed again and again under clients on sockets. Each resumes where it was;
 // in the end all show the room that its log makes, and what was accepted is in it once.
 func TestKilledUnderSockets(t *testing.T) {
+	t.Parallel()
 	const people, guests, kills = 8, 3, 6
 	p := start(t)
 	ctx, cancel := context.WithTimeout(context.Background(), 3*patience)

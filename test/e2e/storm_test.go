@@ -57,6 +57,7 @@ func (s *sent) check(ctx context.Context, room string) {
 // The process is killed again and again under a crowd that votes and insists on answers.
 // Whatever was accepted is in the log exactly once, and scores are the votes accepted.
 func TestKilledUnderAStormOfVotes(t *testing.T) {
+	t.Parallel()
 	const voters, tracks, own = 5, 60, 12
 	songs := newJukebox(t)
 	p := start(t, allowJukebox)
@@ -203,6 +204,7 @@ func tally(t *testing.T, p *program, viewer *person, room string, all []*sent) {
 // People go from room to room while the process is killed. Each ends in the room they
 // entered last, and in no other.
 func TestKilledWhilePeopleMoveAbout(t *testing.T) {
+	t.Parallel()
 	const people, hosts, moves = 4, 3, 12
 	p := start(t)
 	var rooms []string

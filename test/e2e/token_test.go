@@ -24,6 +24,7 @@ func (w *person) exchange(token string) error {
 // A session is kept alive by its refresh token, which works once; used twice, it ends the
 // session, whoever has the newer one.
 func TestSessions(t *testing.T) {
+	t.Parallel()
 	p := start(t)
 	ann := p.register("ann")
 	ann.profileArrives(t)
@@ -101,6 +102,7 @@ func TestTokensExpire(t *testing.T) {
 
 // The demo tracks are real files, whole and in ranges, as players ask for them.
 func TestDemoMedia(t *testing.T) {
+	t.Parallel()
 	p := start(t)
 	nobody := p.nobody()
 	var list struct {
@@ -157,6 +159,7 @@ func TestDemoMedia(t *testing.T) {
 
 // Who asks too often is told when to come again, and that the same request will do.
 func TestLimits(t *testing.T) {
+	t.Parallel()
 	p := start(t, "EDGE__LIMITS__EXEMPT=", "EDGE__LIMITS__LOGINS__BURST=3", "EDGE__LIMITS__COMMANDS__BURST=20", "EDGE__LIMITS__COMMANDS__PER_SECOND=1")
 	ann := p.register("ann")
 	for range 3 {

@@ -13,6 +13,7 @@ import (
 
 // Two people, one room: what they do is there for the other the moment it is accepted.
 func TestTwoPeopleVoteInARoom(t *testing.T) {
+	t.Parallel()
 	p := start(t)
 	ann, bob, eve := p.register("ann"), p.register("bob"), p.register("eve")
 
@@ -117,6 +118,7 @@ func once(t *testing.T, log []subjects.Commit) {
 
 // Rosters and queues are read by page; what changes between two reads is told by its tag.
 func TestReadingARoomByPage(t *testing.T) {
+	t.Parallel()
 	p := start(t)
 	ann := p.register("ann")
 	tracks := demoTracks(t, ann)
@@ -204,6 +206,7 @@ func demoTracks(t *testing.T, who *person) []string {
 
 // A room that grows large tells a count instead of names; the roster is still all there.
 func TestABigRoom(t *testing.T) {
+	t.Parallel()
 	const crowd = subjects.RosterInline + 16
 	p := start(t)
 	ann := p.register("ann")
@@ -241,6 +244,7 @@ func TestABigRoom(t *testing.T) {
 
 // The same request under the same key meets the same room, also over a kill.
 func TestOpeningARoomTwiceUnderOneKey(t *testing.T) {
+	t.Parallel()
 	p := start(t)
 	ann := p.register("ann")
 	id := subjects.NewID(subjects.PrefixCommand, time.Now())
