@@ -87,16 +87,23 @@ func checkData(dir string) Finding {
 }
 
 func checkAddress(ctx context.Context, part, address string) Finding {
-	l, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
-	if err != nil {
+	if err := tryAddress(ctx, address); err != nil {
 		detail := err.Error()
 		if errors.Is(err, syscall.EADDRINUSE) {
 			detail = address + " is in use; is tutti running already?"
 		}
 		return Finding{part, false, detail}
 	}
-	_ = l.Close()
 	return Finding{part, true, address + " is free"}
+}
+
+// tryAddress returns an error if nobody could listen on an address now.
+func tryAddress(ctx context.Context, address string) error {
+	l, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
+	if err != nil {
+		return err
+	}
+	return l.Close()
 }
 
 func checkRemote(ctx context.Context, cfg Config) Finding {

@@ -77,6 +77,11 @@ func start(ctx context.Context, cfg Config, exporter telemetry.Exporter, log *sl
 		return nil, err
 	}
 	s := &System{log: log}
+	if cfg.has(RoleEdge) { // before anything is made that would be left behind
+		if err := tryAddress(ctx, cfg.Edge.Listen); err != nil {
+			return nil, fmt.Errorf("listen on %q (edge.listen): %w", cfg.Edge.Listen, err)
+		}
+	}
 	if err := s.startObservers(ctx, cfg, exporter); err != nil {
 		return nil, s.undo(ctx, cfg, err)
 	}

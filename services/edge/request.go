@@ -58,7 +58,12 @@ func (s *Server) around(c *fiber.Ctx) error {
 	guard(c, r.secure)
 	if !s.crossOrigin(c) {
 		if err := s.recovered(r, c.Next); err != nil {
-			s.fail(r, err)
+			if to := s.page(r, err); to != "" {
+				c.Set(fiber.HeaderLocation, to)
+				c.Status(http.StatusFound)
+			} else {
+				s.fail(r, err)
+			}
 		}
 	}
 	took := time.Since(begin)

@@ -5,9 +5,11 @@ import (
 	"compress/gzip"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io/fs"
 	"net/http"
+	"net/url"
 	"path"
 	"strings"
 
@@ -105,6 +107,21 @@ func (f *webFile) send(r *request) error {
 	}
 	r.Context().SetBody(body)
 	return nil
+}
+
+// page gives where the web app shows what somebody typed or followed, for example
+// "/#/room/room_…" for /room/room_…: a browser that wants a page gets one, though it may say that
+// there is nothing at that address. Empty for whoever did not ask for a page.
+func (s *Server) page(r *request, err error) string {
+	var missing *fiber.Error
+	if s.deps.Web == nil || !errors.As(err, &missing) || missing.Code != http.StatusNotFound {
+		return ""
+	}
+	at := string(r.Context().URI().Path())
+	if r.Method() != http.MethodGet || path.Ext(at) != "" || strings.HasPrefix(at, "/v1/") || !strings.Contains(r.Get(fiber.HeaderAccept), "text/html") {
+		return ""
+	}
+	return (&url.URL{Path: pathWeb, Fragment: strings.TrimSuffix(at, "/")}).String()
 }
 
 // webPolicy lets the page run its own files and nothing else: no inline code or style, no

@@ -142,3 +142,30 @@ func TestAWebFileOfAnotherKindIsReported(t *testing.T) {
 		t.Errorf("error %v", err)
 	}
 }
+
+// Who types an address of the app without its "#" gets to the app; a program is told that there
+// is nothing.
+func TestAPageIsShownToWhoAsksForOne(t *testing.T) {
+	s := withWeb(t, page)
+	for path, to := range map[string]string{
+		"/rooms/room_01M80DCYCR6AGP9KY75P01JK3A": "/#/rooms/room_01M80DCYCR6AGP9KY75P01JK3A",
+		"/people/":                               "/#/people",
+		"//elsewhere.example/x":                  "/#/elsewhere.example/x",
+		"/a%0d%0ab%22%3E":                        "/#/a%0D%0Ab%22%3E",
+	} {
+		r := s.do(t, call{method: "GET", path: path, header: map[string]string{"Accept": "text/html,*/*;q=0.8"}})
+		if r.status != 302 || r.header.Get("Location") != to || len(r.body) != 0 {
+			t.Errorf("%s: %d to %q, want %q", path, r.status, r.header.Get("Location"), to)
+		}
+	}
+	for _, c := range []call{
+		{method: "GET", path: "/rooms/x", header: map[string]string{"Accept": "*/*"}},
+		{method: "POST", path: "/rooms/x", header: map[string]string{"Accept": "text/html"}},
+		{method: "GET", path: "/app/none.js", header: map[string]string{"Accept": "text/html"}},
+		{method: "GET", path: "/v1/none", header: map[string]string{"Accept": "text/html"}},
+	} {
+		if r := s.do(t, c); r.status != 404 || r.problem(t).Code != "not_found" {
+			t.Errorf("%s %s: %v", c.method, c.path, r)
+		}
+	}
+}

@@ -3,6 +3,7 @@ package e2e
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -110,6 +111,11 @@ func TestErrorsThatSayWhatToDo(t *testing.T) {
 	must(t, err)
 	taken := busy.Addr().String()
 	p.complains([]string{"up", "--data", "", "--http", taken, "--nats", "127.0.0.1:0"}, taken, "in use", "--http")
+	unmade := filepath.Join(t.TempDir(), "data")
+	p.complains([]string{"up", "--data", unmade, "--http", taken, "--nats", "127.0.0.1:0"}, taken, "in use", "--http")
+	if _, err := os.Stat(unmade); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("what could not be served left data behind: %v", err)
+	}
 	p.complains([]string{"up", "--data", "", "--http", "127.0.0.1:0", "--nats", taken}, taken, "in use", "--nats")
 	must(t, busy.Close())
 

@@ -33,8 +33,9 @@ export const lost = { name: "lost", place: "", view: lostView };
  * @returns {{route: Route, id: string} | null} null if it names no view
  */
 export function find(hash) {
-  const [start, name = "", id = "", ...rest] = hash.split("/");
+  const [start, typed = "", id = "", ...rest] = hash.split("/");
   if (start !== "#" || rest.length > 0) return null;
+  const name = id ? typed.replace(/s$/, "") : typed === "rooms" ? "" : typed; // as people type it
   const route = routes.find((r) => r.name === name && (r.id ? r.id.test(id) : id === ""));
   return route ? { route, id } : null;
 }

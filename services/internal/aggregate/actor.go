@@ -182,10 +182,10 @@ func (a *actor[S, C, E]) work() {
 func (a *actor[S, C, E]) run(batch []*item[C]) {
 	if a.f == nil {
 		if err := a.load(batch); err != nil {
-			a.e.opt.Log.Warn("aggregate not loaded", "service", a.e.m.Service(), a.e.m.Service(), a.id, "err", err)
+			a.e.opt.Log.Warn("aggregate not loaded", a.e.m.Service(), a.id, "err", err)
 			code := subjects.CodeUnavailable
 			if errors.Is(err, ErrBrokenLog) {
-				a.e.opt.Log.Error("broken log", "service", a.e.m.Service(), a.e.m.Service(), a.id, "err", err)
+				a.e.opt.Log.Error("broken log", a.e.m.Service(), a.id, "err", err)
 				code = subjects.CodeInternal
 			}
 			a.refuseAll(batch, subjects.Refuse(code, "the %s could not be loaded", a.e.m.Service()))
@@ -198,7 +198,7 @@ func (a *actor[S, C, E]) run(batch []*item[C]) {
 		a.requeue(rest)
 	}
 	if err != nil && !errors.Is(err, ErrFenced) {
-		a.e.opt.Log.Warn("commit failed", "service", a.e.m.Service(), a.e.m.Service(), a.id, "err", err)
+		a.e.opt.Log.Warn("commit failed", a.e.m.Service(), a.id, "err", err)
 	}
 }
 

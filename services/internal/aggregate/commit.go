@@ -119,7 +119,7 @@ func (a *actor[S, C, E]) blame(it *item[C], err error) {
 		it.refusal = subjects.Refuse(subjects.CodeTooLarge, "what the command would change is too large to be stored")
 		return
 	}
-	a.e.opt.Log.ErrorContext(it.seen.span.In(a.e.ctx), "command met a defect", "service", a.e.m.Service(),
+	a.e.opt.Log.ErrorContext(it.seen.span.In(a.e.ctx), "command met a defect",
 		a.e.m.Service(), a.id, "verb", it.call.Verb, telemetry.KeyCommand, it.call.Command, "err", err)
 	it.refusal = subjects.Refuse(subjects.CodeInternal, "the command met a defect and was not carried out")
 }

@@ -16,7 +16,7 @@ import (
 type Options struct {
 	// Now is the log's clock; default time.Now.
 	Now func() time.Time
-	// Log gets what an operator should know; default none.
+	// Log gets what an operator should know, and says of which service itself; default none.
 	Log *slog.Logger
 	// Queue is how many commands of one aggregate may wait; a further one is answered
 	// busy. Default 4096.
@@ -221,7 +221,7 @@ func (e *Engine[S, C, E]) read(d Delivery) *item[C] {
 func (e *Engine[S, C, E]) decode(verb string, body []byte) (cmd C, err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			e.opt.Log.Error("decoding a command panicked", "service", e.m.Service(), "verb", verb, "panic", p)
+			e.opt.Log.Error("decoding a command panicked", "verb", verb, "panic", p)
 			err = subjects.Refuse(subjects.CodeInternal, "the command could not be read")
 		}
 	}()

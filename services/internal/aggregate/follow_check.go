@@ -33,7 +33,7 @@ func (w *Follower[S, E]) watch() {
 			return
 		case err != nil:
 			w.stats.failed.Add(1)
-			w.opt.Log.Warn("heads not compared", "service", w.fold.Service(), "err", err)
+			w.opt.Log.Warn("heads not compared", "of", w.fold.Service(), "err", err)
 			since = nil
 		case upTo.behind(since):
 			// A replica that lags, or a stream that is shorter than it was.

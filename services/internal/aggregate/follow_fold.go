@@ -245,7 +245,7 @@ func (g *follow[S, E]) setLost(err error) {
 	if errors.Is(err, ErrBrokenLog) {
 		level = slog.LevelError
 	}
-	g.w.opt.Log.Log(g.n.ctx, level, "aggregate cannot be followed", "service", g.w.fold.Service(), "id", g.n.id, "err", err)
+	g.w.opt.Log.Log(g.n.ctx, level, "aggregate cannot be followed", "of", g.w.fold.Service(), "id", g.n.id, "err", err)
 	g.sink.Lost(err)
 }
 

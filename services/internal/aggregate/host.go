@@ -141,7 +141,7 @@ func (h *Host[S, C, E]) rebalance() {
 		}
 		part, err := h.acquire(p, now)
 		if err != nil {
-			h.log.Warn("partition not taken", "service", h.service, "partition", p, "err", err)
+			h.log.Warn("partition not taken", "partition", p, "err", err)
 			continue
 		}
 		h.owned[p] = part
@@ -185,7 +185,7 @@ func (h *Host[S, C, E]) release(p int, part *partition) {
 	defer cancel()
 	err := h.engine.Release(ctx, func(id string) bool { return subjects.Partition(id, h.bus.Partitions()) == p })
 	if err != nil {
-		h.log.Warn("partition let go with commands under way", "service", h.service, "partition", p)
+		h.log.Warn("partition let go with commands under way", "partition", p)
 	}
 }
 
@@ -198,7 +198,7 @@ func (h *Host[S, C, E]) unsubscribe(sub *nats.Subscription) {
 	before := nc.Stats().Reconnects
 	if !nc.IsConnected() || sub.Drain() != nil {
 		if err := sub.Unsubscribe(); err != nil {
-			h.log.Debug("partition's subscription", "service", h.service, "err", err)
+			h.log.Debug("partition's subscription", "err", err)
 		}
 		return
 	}
@@ -206,7 +206,7 @@ func (h *Host[S, C, E]) unsubscribe(sub *nats.Subscription) {
 	case <-drained:
 	case <-time.After(handover):
 		if err := sub.Unsubscribe(); err != nil {
-			h.log.Debug("partition's subscription", "service", h.service, "err", err)
+			h.log.Debug("partition's subscription", "err", err)
 		}
 	}
 	if nc.Stats().Reconnects != before {
@@ -214,7 +214,7 @@ func (h *Host[S, C, E]) unsubscribe(sub *nats.Subscription) {
 		// without telling the server, which goes on to hand this process a share of the
 		// partition's commands. Only another connection ends that.
 		if err := nc.ForceReconnect(); err != nil {
-			h.log.Debug("connection", "service", h.service, "err", err)
+			h.log.Debug("connection", "err", err)
 		}
 	}
 }
@@ -231,7 +231,7 @@ func (h *Host[S, C, E]) ask(m *nats.Msg) {
 			err = h.bus.Reply(reply, data)
 		}
 		if err != nil && !errors.Is(err, nats.ErrConnectionClosed) && !errors.Is(err, bus.ErrNoInbox) {
-			h.log.Warn("answer not sent", "service", h.service, "err", err)
+			h.log.Warn("answer not sent", "err", err)
 		}
 	}
 	_, part, to, err := subjects.ParseRouted(m.Subject)

@@ -77,7 +77,7 @@ func (a *actor[S, C, E]) prepare(it *item[C]) {
 			a.blame(it, err)
 		default:
 			if !errors.As(err, &r) {
-				a.e.opt.Log.WarnContext(it.seen.span.In(a.e.ctx), "preparation failed", "service", a.e.m.Service(),
+				a.e.opt.Log.WarnContext(it.seen.span.In(a.e.ctx), "preparation failed",
 					a.e.m.Service(), a.id, "verb", it.call.Verb, telemetry.KeyCommand, it.call.Command, "err", err)
 				r = subjects.Refuse(subjects.CodeUnavailable, "what the command needs could not be had now")
 			}

@@ -94,7 +94,7 @@ func (q *queue) run() {
 		if q.ctx.Err() != nil {
 			return
 		}
-		q.log.Log(q.ctx, lostLevel(q.bus), "command queue interrupted", "service", q.service, "partition", q.partition, "err", err)
+		q.log.Log(q.ctx, lostLevel(q.bus), "command queue interrupted", "partition", q.partition, "err", err)
 		q.sleep(queueReopen)
 	}
 }

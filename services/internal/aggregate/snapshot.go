@@ -82,7 +82,7 @@ func (a *actor[S, C, E]) snapshot() {
 	data, err := safely(func() ([]byte, error) { return encodeSnapshot(a.e.m, a.f) })
 	a.f.sinceSnapshot, a.f.erased = 0, false
 	if err != nil {
-		a.e.opt.Log.Error("snapshot not made", "service", a.e.m.Service(), a.e.m.Service(), a.id, "err", err)
+		a.e.opt.Log.Error("snapshot not made", a.e.m.Service(), a.id, "err", err)
 		return
 	}
 	a.mu.Lock()
@@ -107,7 +107,7 @@ func (a *actor[S, C, E]) save(s *saved) {
 		if err := a.e.j.SaveSnapshot(a.e.ctx, a.id, s.data); err == nil {
 			a.e.snapshots.Add(1)
 		} else {
-			a.e.opt.Log.Warn("snapshot not stored", "service", a.e.m.Service(), a.e.m.Service(), a.id, "bytes", len(s.data), "err", err)
+			a.e.opt.Log.Warn("snapshot not stored", a.e.m.Service(), a.id, "bytes", len(s.data), "err", err)
 			if s.erased {
 				a.saver.missed.Store(true)
 			}

@@ -57,7 +57,7 @@ func (a *actor[S, C, E]) nextTimer() (at int64, ok bool) {
 	}
 	defer func() {
 		if p := recover(); p != nil {
-			a.e.opt.Log.Error("next timer panicked", "service", a.e.m.Service(), a.e.m.Service(), a.id, "panic", p)
+			a.e.opt.Log.Error("next timer panicked", a.e.m.Service(), a.id, "panic", p)
 			at, ok = 0, false
 		}
 	}()

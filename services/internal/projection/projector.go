@@ -142,7 +142,7 @@ func New[S, E any](b *bus.Bus, s store.Store, spec Spec[S, E], opt Options) (*Pr
 	}
 	return &Projector[S, E]{
 		bus: b, store: s, journal: aggregate.NewJournal(b, spec.Fold.Service()), log: b.Log(spec.Fold.Service()), spec: spec, opt: opt,
-		outage: outage{log: opt.Log.With("service", spec.Fold.Service())}, adrift: outage{log: opt.Log.With("service", spec.Fold.Service())},
+		outage: outage{log: opt.Log}, adrift: outage{log: opt.Log},
 		writers: make(chan struct{}, opt.Writers), busy: make(map[string]*lane[S, E]), idle: idle,
 	}, nil
 }
@@ -259,7 +259,7 @@ func (p *Projector[S, E]) route(ctx context.Context) error {
 			return
 		}
 		if err := router.Close(); err != nil {
-			p.opt.Log.Warn("projection did not stop in time", "service", p.log.Service, "err", err)
+			p.opt.Log.Warn("projection did not stop in time", "err", err)
 			cancel()
 		}
 	})
