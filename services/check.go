@@ -13,6 +13,7 @@ import (
 
 	"github.com/tuttihq/tutti/services/internal/bus"
 	"github.com/tuttihq/tutti/services/internal/store"
+	"github.com/tuttihq/tutti/services/internal/store/rethink"
 	"github.com/tuttihq/tutti/services/internal/store/sqlite"
 )
 
@@ -153,6 +154,8 @@ func Hint(err error) string {
 		return "The number of partitions is fixed for a deployment: set nats.partitions to the number named above."
 	case errors.Is(err, os.ErrPermission):
 		return "Check who owns the data directory, or choose another one with --data."
+	case errors.Is(err, rethink.ErrRefused):
+		return "The store has answered; nothing was changed."
 	case errors.Is(err, store.ErrUnavailable):
 		return "The store does not answer; nothing was changed."
 	}

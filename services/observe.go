@@ -2,7 +2,6 @@ package services
 
 import (
 	"context"
-	"errors"
 	"sync/atomic"
 	"time"
 
@@ -21,9 +20,6 @@ type observers struct {
 	// ready is what the listener's /readyz asks; set once everything is started.
 	ready atomic.Pointer[func(context.Context) error]
 }
-
-// errStarting is why a process is not ready before it has started, and once it stops.
-var errStarting = errors.New("the process is starting or stopping")
 
 // startObservers begins to watch the process. What Stop does last is to give the
 // collector the last spans, and to close the listener.
@@ -56,7 +52,7 @@ func (s *System) startObservers(ctx context.Context, cfg Config, exporter teleme
 func (o *observers) isReady(ctx context.Context) error {
 	ready := o.ready.Load()
 	if ready == nil {
-		return errStarting
+		return telemetry.ErrStarting
 	}
 	return (*ready)(ctx)
 }

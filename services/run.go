@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/tuttihq/tutti/services/auth"
@@ -41,12 +42,18 @@ type System struct {
 	bus     *bus.Bus
 	edge    *edge.Server
 	stops   []stopper
+	// began is when Start returned, zero if it has not; why is the reason that Wait gave.
+	began time.Time
+	why   atomic.Pointer[string]
 }
 
 type stopper struct {
 	what string
 	stop func(context.Context) error
 }
+
+// LogJSON is the LogConfig.Format for lines that programs read.
+const LogJSON = "json"
 
 // NewLogger makes the logger that a configuration asks for.
 func NewLogger(c LogConfig, w io.Writer) (*slog.Logger, error) {
@@ -55,7 +62,7 @@ func NewLogger(c LogConfig, w io.Writer) (*slog.Logger, error) {
 		return nil, err
 	}
 	opts := &slog.HandlerOptions{Level: level}
-	if c.Format == "json" {
+	if c.Format == LogJSON {
 		return slog.New(telemetry.NewHandler(slog.NewJSONHandler(w, opts))), nil
 	}
 	return slog.New(telemetry.NewHandler(slog.NewTextHandler(w, opts))), nil
@@ -76,7 +83,7 @@ func start(ctx context.Context, cfg Config, exporter telemetry.Exporter, log *sl
 	if err != nil {
 		return nil, err
 	}
-	s := &System{log: log}
+	s, begin := &System{log: log}, time.Now()
 	if cfg.has(RoleEdge) { // before anything is made that would be left behind
 		if err := tryAddress(ctx, cfg.Edge.Listen); err != nil {
 			return nil, fmt.Errorf("listen on %q (edge.listen): %w", cfg.Edge.Listen, err)
@@ -88,6 +95,8 @@ func start(ctx context.Context, cfg Config, exporter telemetry.Exporter, log *sl
 	if err := s.start(ctx, cfg); err != nil {
 		return nil, s.undo(ctx, cfg, err)
 	}
+	s.began = time.Now()
+	s.log.LogAttrs(ctx, slog.LevelInfo, "started", s.about(cfg, s.began.Sub(begin))...)
 	return s, nil
 }
 
@@ -163,7 +172,7 @@ func (s *System) startProfile(ctx context.Context, cfg Config, st store.Store) e
 		return err
 	}
 	s.onStop("profile", func(context.Context) error { p.Stop(); return nil })
-	s.publish(st, subjects.TableProfiles, profile.Public)
+	s.publish(st, subjects.ServiceProfile, subjects.TableProfiles, profile.Public)
 	return nil
 }
 
@@ -178,18 +187,19 @@ func (s *System) startAuth(ctx context.Context, cfg Config, st store.Store) erro
 		return err
 	}
 	s.onStop("auth", func(context.Context) error { a.Stop(); return nil })
-	s.publish(st, subjects.TableAccounts, auth.PublicAccount)
+	s.publish(st, subjects.ServiceAuth, subjects.TableAccounts, auth.PublicAccount)
 	return nil
 }
 
-// publish keeps the STATE stream at what everybody may know of a table.
-func (s *System) publish(st store.Store, table string, public func(store.Document) (json.RawMessage, bool)) {
+// publish keeps the STATE stream at what everybody may know of a service's table.
+func (s *System) publish(st store.Store, service, table string, public func(store.Document) (json.RawMessage, bool)) {
+	log := s.log.With("service", service)
 	ctx, cancel := context.WithCancel(context.Background())
 	var wg sync.WaitGroup
 	wg.Go(func() {
-		err := projection.Publish(ctx, s.bus, st, projection.Publication{Table: table, Public: public, Log: s.log})
+		err := projection.Publish(ctx, s.bus, st, projection.Publication{Table: table, Public: public, Log: log})
 		if err != nil {
-			s.log.Error("documents are not published any more", "table", table, "err", err)
+			log.Error("documents are not published any more", "table", table, "err", err)
 		}
 	})
 	s.onStop("feed of "+table, func(context.Context) error { cancel(); wg.Wait(); return nil })
@@ -315,8 +325,12 @@ func (s *System) Wait(ctx context.Context) error {
 	}
 	select {
 	case <-ctx.Done():
+		why := context.Cause(ctx).Error()
+		s.why.Store(&why)
 		return nil
 	case <-edgeDone:
+		why := "the edge serves no more"
+		s.why.Store(&why)
 		return s.edge.Err()
 	}
 }
@@ -324,6 +338,7 @@ func (s *System) Wait(ctx context.Context) error {
 // Stop stops what Start started, the last first, and waits for it until ctx ends.
 func (s *System) Stop(ctx context.Context) error {
 	s.observe.ready.Store(nil)
+	all := time.Now()
 	var errs []error
 	for i := len(s.stops) - 1; i >= 0; i-- {
 		st := s.stops[i]
@@ -331,8 +346,10 @@ func (s *System) Stop(ctx context.Context) error {
 		if err := st.stop(ctx); err != nil {
 			errs = append(errs, fmt.Errorf("stop %s: %w", st.what, err))
 		}
-		s.log.Debug("stopped", "what", st.what, "took", time.Since(begin))
+		s.log.Debug("part stopped", "what", st.what, "took", time.Since(begin))
 	}
 	s.stops = nil
-	return errors.Join(errs...)
+	err := errors.Join(errs...)
+	s.ended(all, err)
+	return err
 }

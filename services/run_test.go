@@ -43,6 +43,70 @@ func stop(t *testing.T, s *services.System) {
 	http.DefaultClient.CloseIdleConnections()
 }
 
+// A process says in one line what it is and where, and in another why it ended; a process that
+// did not start says neither.
+func TestAProcessSaysThatItStartedAndStopped(t *testing.T) {
+	var lines lockedBuffer
+	log, err := services.NewLogger(services.LogConfig{Level: "info", Format: services.LogJSON}, &lines)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg := config(t)
+	cfg.Metrics.Listen = "127.0.0.1:0"
+	s, err := services.Start(t.Context(), cfg, log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancelCause(t.Context())
+	cancel(errors.New("the tide"))
+	if err := s.Wait(ctx); err != nil {
+		t.Error(err)
+	}
+	stop(t, s)
+	said := map[string]map[string]any{}
+	for line := range strings.Lines(lines.String()) {
+		var l map[string]any
+		if err := json.Unmarshal([]byte(line), &l); err != nil {
+			t.Fatalf("%s: %v", line, err)
+		}
+		if msg, ok := l["msg"].(string); ok && (msg == "started" || msg == "stopped") {
+			if said[msg] != nil {
+				t.Errorf("%s is told twice", msg)
+			}
+			said[msg] = l
+		}
+	}
+	for key, want := range map[string]any{
+		"level": "INFO", "roles": strings.Join(cfg.Roles, ","), "http": s.HTTP, "metrics": s.Metrics, "nats": s.NATS, "store": "sqlite", "data": cfg.Data,
+	} {
+		if got := said["started"][key]; got != want {
+			t.Errorf("started: %s is %v, want %v", key, got, want)
+		}
+	}
+	for _, key := range []string{"version", "took"} {
+		if said["started"][key] == nil {
+			t.Errorf("started does not tell %s", key)
+		}
+	}
+	if l := said["stopped"]; l["level"] != "INFO" || l["why"] != "the tide" || l["took"] == nil || l["ran"] == nil {
+		t.Errorf("stopped: %v", l)
+	}
+
+	var none lockedBuffer
+	if log, err = services.NewLogger(services.LogConfig{Level: "info", Format: services.LogJSON}, &none); err != nil {
+		t.Fatal(err)
+	}
+	cfg.Data, cfg.NATS.URL = t.TempDir(), "nats://ann:topsecret@127.0.0.1:1"
+	ctx, give := context.WithTimeout(t.Context(), 2*time.Second)
+	defer give()
+	if _, err := services.Start(ctx, cfg, log); err == nil {
+		t.Fatal("it started where there is no NATS")
+	}
+	if l := none.String(); strings.Contains(l, `"started"`) || strings.Contains(l, `"stopped"`) || strings.Contains(l, "topsecret") {
+		t.Errorf("a process that did not start says %s", l)
+	}
+}
+
 func call(t *testing.T, method, url, token, body string, want int) map[string]any {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), method, url, strings.NewReader(body))

@@ -66,7 +66,7 @@ func (s *System) openSQLite(ctx context.Context, cfg Config) (store.Store, error
 }
 
 func (s *System) openRethinkDB(ctx context.Context, cfg Config) (store.Store, error) {
-	return s.openRethinkDBAs(ctx, cfg, cfg.rethink(s.log))
+	return s.openRethinkDBAs(ctx, cfg, cfg.rethink(s.log.With("service", "store")))
 }
 
 // openRethinkDBAs is openRethinkDB with what is made of the configuration.

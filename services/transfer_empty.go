@@ -5,8 +5,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
-	"sync/atomic"
+	"sync"
 
 	"github.com/tuttihq/tutti/services/internal/bus"
 	"github.com/tuttihq/tutti/services/internal/store"
@@ -20,7 +22,15 @@ func (m *importer) stopped(ctx context.Context, cfg Config) error {
 	if cfg.NATS.URL == "" {
 		return nil
 	}
-	var heard atomic.Pointer[string]
+	var mu sync.Mutex
+	running := map[string]struct{}{}
+	heard := func(service string) {
+		mu.Lock()
+		defer mu.Unlock()
+		if len(running) < mostNamed {
+			running[service] = struct{}{}
+		}
+	}
 	var stops []func()
 	listen := func(subject string, f func([]byte)) error {
 		stop, err := m.bus.OnSignal(subject, f)
@@ -31,7 +41,7 @@ func (m *importer) stopped(ctx context.Context, cfg Config) error {
 	}
 	var err error
 	for _, service := range logKeepers() {
-		if err = listen(subjects.Live(service, "owners", "lease"), func([]byte) { heard.Store(&service) }); err != nil {
+		if err = listen(subjects.Live(service, "owners", "lease"), func([]byte) { heard(service) }); err != nil {
 			break
 		}
 	}
@@ -42,8 +52,12 @@ func (m *importer) stopped(ctx context.Context, cfg Config) error {
 				Name string `json:"name"`
 			}
 			// Services of others may be on the same servers.
-			if json.Unmarshal(data, &pong) == nil && strings.HasPrefix(pong.Name, servicePrefix) {
-				heard.Store(&pong.Name)
+			service, ours := "", false
+			if json.Unmarshal(data, &pong) == nil {
+				service, ours = strings.CutPrefix(pong.Name, servicePrefix)
+			}
+			if ours {
+				heard(service)
 			}
 		})
 	}
@@ -59,8 +73,10 @@ func (m *importer) stopped(ctx context.Context, cfg Config) error {
 	if err != nil {
 		return err
 	}
-	if service := heard.Load(); service != nil {
-		return fmt.Errorf("%w: %s", ErrRunning, *service)
+	mu.Lock()
+	defer mu.Unlock()
+	if len(running) > 0 {
+		return fmt.Errorf("%w: %s", ErrRunning, strings.Join(slices.Sorted(maps.Keys(running)), ", "))
 	}
 	return nil
 }
@@ -70,6 +86,8 @@ const (
 	pingAll = "$SRV.PING"
 	// servicePrefix begins the names that those of Tutti have there.
 	servicePrefix = "tutti-"
+	// mostNamed bounds the services that a refused import names.
+	mostNamed = 32
 )
 
 // empty refuses a deployment that has data. Where the logs come too, that is also what was

@@ -100,6 +100,10 @@ func (m *importer) run(ctx context.Context, cfg Config) error {
 	if err != nil {
 		return err
 	}
+	made, err := m.streams(ctx)
+	if err != nil {
+		return err
+	}
 	switch {
 	case at.IsZero():
 		if err := m.empty(ctx); err != nil {
@@ -110,6 +114,8 @@ func (m *importer) run(ctx context.Context, cfg Config) error {
 		}
 	case !have.of(x):
 		return fmt.Errorf("%w: it holds export %s, this is %s", ErrNotEmpty, have.Export, x.ID)
+	case m.logged && !have.sameStreams(made):
+		return have.otherStreams()
 	case have.Finished:
 		m.report.Finished = true
 		return nil
@@ -117,6 +123,9 @@ func (m *importer) run(ctx context.Context, cfg Config) error {
 		m.epoch = have.Epoch
 	}
 	begun := mark{Export: x.ID, Sum: x.Sum, Epoch: m.epoch}
+	if m.logged {
+		begun.Streams = made
+	}
 	if at, err = writeMark(ctx, m.store, begun, at); err != nil {
 		return err
 	}

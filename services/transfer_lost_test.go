@@ -154,6 +154,31 @@ func TestImportLooksForWhatIsLeft(t *testing.T) {
 	}
 }
 
+// Where the store is left of an import and the logs are not, the import is not "there already".
+func TestImportMissesItsStreams(t *testing.T) {
+	t.Parallel()
+	if testing.Short() {
+		t.Skip("starts whole systems, one after the other")
+	}
+	b := build(t)
+	out := filepath.Join(t.TempDir(), "out")
+	export(t, b.cfg, out)
+	finished, half := config(t), config(t)
+	if _, err := services.Import(t.Context(), finished, services.ImportOptions{From: out}, quiet); err != nil {
+		t.Fatal(err)
+	}
+	interrupted(t, half, out)
+	for what, cfg := range map[string]services.Config{"a finished one": finished, "a half one": half} {
+		if err := os.RemoveAll(filepath.Join(cfg.Data, "nats")); err != nil {
+			t.Fatal(err)
+		}
+		_, err := services.Import(t.Context(), cfg, services.ImportOptions{From: out}, quiet)
+		if !errors.Is(err, services.ErrNotEmpty) || !strings.Contains(err.Error(), "are gone") {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+}
+
 // A document of somebody else in the place of one that is imported is not taken for it.
 func TestImportFindsDocumentsOfOthers(t *testing.T) {
 	t.Parallel()
@@ -236,6 +261,20 @@ func TestImportFindsEveryServiceThatRuns(t *testing.T) {
 		if _, err := services.Import(t.Context(), to, services.ImportOptions{From: out}, quiet); !errors.Is(err, services.ErrRunning) || !strings.Contains(err.Error(), service) {
 			t.Errorf("%s runs: %v", service, err)
 		}
+		stop()
+	}
+	var stops []func()
+	for _, service := range []string{subjects.ServiceProfile, subjects.ServiceAuth} {
+		stop, err := b.Serve(service, "1.0.0", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		stops = append(stops, stop)
+	}
+	if _, err := services.Import(t.Context(), to, services.ImportOptions{From: out}, quiet); err == nil || !strings.HasSuffix(err.Error(), ": auth, profile") {
+		t.Errorf("of two services that run: %v", err)
+	}
+	for _, stop := range stops {
 		stop()
 	}
 	if _, err := services.Import(t.Context(), to, services.ImportOptions{From: out}, quiet); err != nil {

@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
+	"time"
 
 	"github.com/tuttihq/tutti/services/internal/store"
 	"github.com/tuttihq/tutti/services/internal/store/transfer"
@@ -25,6 +27,8 @@ type mark struct {
 	Sum    string `json:"sum"`
 	// Epoch is the least that documents get which are on the STATE stream.
 	Epoch uint64 `json:"epoch,omitempty"`
+	// Streams tells when each stream was made that the logs went to.
+	Streams map[string]time.Time `json:"streams,omitempty"`
 	// Finished is set when all of it is there.
 	Finished bool `json:"finished"`
 }
@@ -66,3 +70,32 @@ func checkImported(ctx context.Context, st store.Store) error {
 
 // of reports whether the mark is of an export.
 func (m mark) of(x transfer.Manifest) bool { return m.Export == x.ID && m.Sum == x.Sum }
+
+// streams tells when each stream of the logs was made.
+func (m *importer) streams(ctx context.Context) (map[string]time.Time, error) {
+	made := make(map[string]time.Time)
+	for _, service := range logKeepers() {
+		states, err := m.bus.LogState(ctx, service)
+		if err != nil {
+			return nil, err
+		}
+		for _, s := range states {
+			made[s.Name] = s.Created
+		}
+	}
+	return made, nil
+}
+
+// sameStreams reports whether the logs went to these streams, and not to some that were lost
+// since.
+func (m mark) sameStreams(made map[string]time.Time) bool {
+	return maps.EqualFunc(m.Streams, made, time.Time.Equal)
+}
+
+// otherStreams is what to say where they are not the same.
+func (m mark) otherStreams() error {
+	if len(m.Streams) == 0 {
+		return fmt.Errorf("%w: the store holds the documents of export %s, imported without its logs", ErrNotEmpty, m.Export)
+	}
+	return fmt.Errorf("%w: the store holds export %s, and the streams that its logs went to are gone: those of their names were made since", ErrNotEmpty, m.Export)
+}

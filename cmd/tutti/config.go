@@ -61,7 +61,32 @@ func configFlags(c *cobra.Command) {
 // loginFlags adds the flags that say, beside --nats-url and --store, where data is and as whom.
 func loginFlags(c *cobra.Command) {
 	c.Flags().String("nats-user", "", "log in to NATS as this `USER`; the password comes from TUTTI_NATS__PASSWORD or a file")
+	c.Flags().String("credentials", "", "log in to NATS with this credentials `FILE`")
 	addressFlags(c)
+}
+
+// storeFlags adds the flags of a command for a store on servers of its own, which is what it
+// takes without any.
+func storeFlags(c *cobra.Command) {
+	c.Flags().String("store", services.StoreRethinkDB, "the `KIND` of store")
+	addressFlags(c)
+	logFlags(c)
+	alikeFlags(c)
+}
+
+// alikeFlags adds what a command lacks of the flags that say where a deployment is, for those
+// below it too. It has no use for them and does not show them; but so one block of flags is good
+// for every command.
+func alikeFlags(c *cobra.Command) {
+	all := &cobra.Command{}
+	toolFlags(all)
+	for _, name := range []string{"data", "nats-url", "nats-user", "credentials", "store", "store-addresses", "log-level", "log-format"} {
+		if c.Flags().Lookup(name) == nil && c.PersistentFlags().Lookup(name) == nil {
+			flag := all.Flags().Lookup(name)
+			flag.Hidden = true
+			c.PersistentFlags().AddFlag(flag)
+		}
+	}
 }
 
 func addressFlags(c *cobra.Command) {
@@ -91,6 +116,11 @@ func loadConfig(c *cobra.Command, environ func() []string) (services.Config, err
 	k := koanf.New(".")
 	if err := k.Load(structs.Provider(services.Defaults(), "koanf"), nil); err != nil {
 		return services.Config{}, fmt.Errorf("defaults: %w", err)
+	}
+	if f := c.Flags().Lookup("store"); f != nil { // its default is the command's
+		if err := k.Set(flagKeys["store"], f.DefValue); err != nil {
+			return services.Config{}, fmt.Errorf("defaults: %w", err)
+		}
 	}
 	known := map[string]bool{}
 	for _, key := range k.Keys() {

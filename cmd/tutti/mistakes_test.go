@@ -62,19 +62,39 @@ func TestACommandOfCommandsAloneShowsItsHelp(t *testing.T) {
 
 // Whatever works on a deployment's data can be told where it is, and as whom.
 func TestTheToolsTakeTheFlagsOfADeployment(t *testing.T) {
-	for _, name := range []string{"serve", "check", "migrate", "rebuild", "export", "import"} {
-		c, _, err := newRoot().Find([]string{name})
+	for _, name := range []string{"serve", "check", "migrate", "rebuild", "export", "import", "archive", "store-shards", "store-user", "rooms list"} {
+		c, _, err := newRoot().Find(strings.Fields(name))
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := c.ParseFlags([]string{"--nats-url", "nats://a:1", "--nats-user", "ann", "--store", "rethinkdb", "--store-addresses", "b:2,c:3"}); err != nil {
+		if err := c.ParseFlags([]string{"--nats-url", "nats://a:1", "--nats-user", "ann", "--store", "rethinkdb", "--store-addresses", "b:2,c:3",
+			"--data", "there", "--credentials", "file", "--log-level", "warn", "--log-format", "json"}); err != nil {
 			t.Errorf("%s: %v", name, err)
 			continue
 		}
 		cfg, err := loadConfig(c, func() []string { return nil })
 		if err != nil || cfg.NATS.URL != "nats://a:1" || cfg.NATS.User != "ann" || cfg.Store.Kind != services.StoreRethinkDB ||
-			!slices.Equal(cfg.Store.Addresses, []string{"b:2", "c:3"}) {
+			!slices.Equal(cfg.Store.Addresses, []string{"b:2", "c:3"}) || cfg.Data != "there" || cfg.NATS.Credentials != "file" || cfg.Log.Level != "warn" {
 			t.Errorf("%s: %v, %+v, %+v", name, err, cfg.NATS, cfg.Store)
+		}
+	}
+}
+
+// What is for a store on servers of its own need not be told that it is one; elsewhere, and
+// where a file says otherwise, nothing is taken for granted.
+func TestTheStoresOwnCommandsAreForRethinkDB(t *testing.T) {
+	for name, want := range map[string]string{
+		"store-shards": services.StoreRethinkDB, "store-user": services.StoreRethinkDB, "migrate": services.StoreSQLite, "archive": services.StoreSQLite,
+	} {
+		c, _, err := newRoot().Find([]string{name})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if cfg, err := loadConfig(c, func() []string { return nil }); err != nil || cfg.Store.Kind != want {
+			t.Errorf("%s: %v, %q, want %q", name, err, cfg.Store.Kind, want)
+		}
+		if cfg, err := loadConfig(c, func() []string { return []string{"TUTTI_STORE__KIND=sqlite"} }); err != nil || cfg.Store.Kind != services.StoreSQLite {
+			t.Errorf("%s: %v, %q, and the environment says sqlite", name, err, cfg.Store.Kind)
 		}
 	}
 }

@@ -31,9 +31,11 @@ func roomsCommand() *cobra.Command {
 
 // adminFlags adds the flags with which loadConfig finds a running system.
 func adminFlags(c *cobra.Command) {
-	c.PersistentFlags().String("nats-url", "", "the NATS `URL` of the running system (default nats://"+services.Defaults().NATS.Listen+")")
-	c.PersistentFlags().String("nats-user", "", "log in to NATS as this `USER`; the password comes from TUTTI_NATS__PASSWORD or a file")
-	c.PersistentFlags().String("credentials", "", "a NATS credentials `FILE`")
+	f := c.PersistentFlags()
+	f.String("nats-url", "", "the NATS `URL` of the running system (default nats://"+services.Defaults().NATS.Listen+")")
+	f.String("nats-user", "", "log in to NATS as this `USER`; the password comes from TUTTI_NATS__PASSWORD or a file")
+	f.String("credentials", "", "log in to NATS with this credentials `FILE`")
+	alikeFlags(c)
 }
 
 // withAdmin connects, runs f and closes the connection.

@@ -21,7 +21,7 @@ all are ready. The services may run meanwhile: what they follow of a table break
 begins again by itself. Each replica needs a server of its own.
 
 store.user must be an administrator: RethinkDB's own is "admin".`,
-		Example: "  TUTTI_STORE__USER=admin TUTTI_STORE__PASSWORD_FILE=admin.secret \\\n    tutti store-shards --store rethinkdb --shards 2 --replicas 3",
+		Example: "  TUTTI_STORE__USER=admin TUTTI_STORE__PASSWORD_FILE=admin.secret \\\n    tutti store-shards --shards 2 --replicas 3",
 		Args:    cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			cfg, log, err := loadSettings(c)
@@ -41,8 +41,6 @@ store.user must be an administrator: RethinkDB's own is "admin".`,
 	c.Flags().IntVar(&shards, "shards", 1, "cut each table into `N` parts")
 	c.Flags().IntVar(&replicas, "replicas", 1, "keep each part on `N` servers")
 	c.Flags().DurationVar(&within, "within", time.Hour, "wait so long for the tables")
-	c.Flags().String("store", services.Defaults().Store.Kind, "the `KIND` of store")
-	addressFlags(c)
-	logFlags(c)
+	storeFlags(c)
 	return c
 }

@@ -23,7 +23,7 @@ one who is there another password. Services that are connected stay so; after a 
 restart them one by one with that.
 
 store.user must be an administrator: RethinkDB's own is "admin".`,
-		Example: "  TUTTI_STORE__USER=admin TUTTI_STORE__PASSWORD_FILE=admin.secret \\\n    tutti store-user --store rethinkdb --new-password-file tutti.secret",
+		Example: "  TUTTI_STORE__USER=admin TUTTI_STORE__PASSWORD_FILE=admin.secret \\\n    tutti store-user --new-password-file tutti.secret",
 		Args:    cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			cfg, log, err := loadSettings(c)
@@ -46,9 +46,7 @@ store.user must be an administrator: RethinkDB's own is "admin".`,
 	c.Flags().StringVar(&name, "name", "tutti", "the user's `NAME`")
 	c.Flags().StringVar(&file, "new-password-file", "", "the `FILE` with the user's password")
 	c.Flags().DurationVar(&within, "within", time.Minute, "wait so long for the database")
-	c.Flags().String("store", services.Defaults().Store.Kind, "the `KIND` of store")
-	addressFlags(c)
-	logFlags(c)
+	storeFlags(c)
 	_ = c.MarkFlagRequired("new-password-file") // it is there, three lines above
 	return c
 }

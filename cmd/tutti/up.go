@@ -68,6 +68,9 @@ func serve(c *cobra.Command, cfg services.Config) error {
 	if err != nil {
 		return err
 	}
+	if cfg.Log.Format == services.LogJSON { // whoever reads that reads nothing else
+		return serveUntil(c.Context(), s, cfg, nil)
+	}
 	out := c.OutOrStdout()
 	say := func(format string, args ...any) { _, err = fmt.Fprintf(out, format, args...) }
 	if s.HTTP != "" {
@@ -82,10 +85,15 @@ func serve(c *cobra.Command, cfg services.Config) error {
 	if err == nil {
 		say("ready\n")
 	}
+	return serveUntil(c.Context(), s, cfg, err)
+}
+
+// serveUntil stops the system when ctx ends, or at once after err.
+func serveUntil(ctx context.Context, s *services.System, cfg services.Config, err error) error {
 	if err == nil {
-		err = s.Wait(c.Context())
+		err = s.Wait(ctx)
 	}
-	stop, cancel := context.WithTimeout(context.WithoutCancel(c.Context()), cfg.StopWithin)
+	stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), cfg.StopWithin)
 	defer cancel()
 	return errors.Join(err, s.Stop(stop))
 }

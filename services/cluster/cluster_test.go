@@ -250,11 +250,15 @@ func TestAStartThatFailsLeavesNothing(t *testing.T) {
 	defer func() { _ = l.Close() }()
 	var said bytes.Buffer
 	cfg := small()
-	cfg.Binary, cfg.Dir, cfg.HTTP = program(t), t.TempDir(), []string{l.Addr().String()}
+	cfg.Binary, cfg.Dir = program(t), t.TempDir()
+	cfg.Env = map[Class][]string{ClassEdge: {"TUTTI_EDGE__LISTEN=" + l.Addr().String()}}
 	cfg.Log = slog.New(slog.NewTextHandler(&said, nil))
 	c, err := Start(t.Context(), cfg)
 	if !errors.Is(err, ErrNotReady) || !strings.Contains(err.Error(), "in use") || !strings.Contains(err.Error(), "edge-1") {
 		t.Fatalf("%v, %v", c, err)
+	}
+	if text := err.Error(); strings.Contains(text, "did not end well") || strings.Contains(text, "level=") {
+		t.Errorf("beside why it failed it says %s", text)
 	}
 	text, err := os.ReadFile(statePath(cfg.Dir))
 	if err != nil {

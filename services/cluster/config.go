@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"os"
 	"path/filepath"
 	"slices"
@@ -96,7 +97,8 @@ type Ended struct {
 	Name string
 	// Err is how it ended, an *exec.ExitError; nil: with exit status 0.
 	Err error
-	// Last are the last lines of its log, at most 10.
+	// Last are the last lines that it said in this life, at most 10: errors alone, if it said
+	// any.
 	Last []string
 }
 
@@ -176,6 +178,11 @@ func (c Config) Validate() error {
 	for _, class := range c.Proxied {
 		if !slices.Contains(ServiceClasses(), class) {
 			bad("%q does not connect to NATS, so it cannot be proxied", class)
+		}
+	}
+	for i, address := range c.HTTP {
+		if _, _, err := net.SplitHostPort(address); err != nil {
+			bad("address of %s: %w", nth(ClassEdge, i), err)
 		}
 	}
 	if len(c.Dir) > 0 {

@@ -173,6 +173,8 @@ const loopback = "127.0.0.1"
 
 func at(port int) string { return net.JoinHostPort(loopback, strconv.Itoa(port)) }
 
+func lockPath(dir string) string { return filepath.Join(dir, "LOCK") }
+
 const (
 	lockWait  = 3 * time.Second
 	lockEvery = 50 * time.Millisecond
@@ -181,7 +183,7 @@ const (
 // lockDir takes the directory's lock. What a killed cluster left behind is given a moment
 // to end.
 func lockDir(ctx context.Context, dir string) (*os.File, error) {
-	path := filepath.Join(dir, "LOCK")
+	path := lockPath(dir)
 	deadline := time.Now().Add(lockWait)
 	for {
 		f, err := lockFile(path)

@@ -182,10 +182,10 @@ func (c *Cluster) settings(dir, servers string) []string {
 
 func (c *Cluster) listenHTTP(ctx context.Context, class Class, name string, i int) (string, error) {
 	if class == ClassEdge && i < len(c.cfg.HTTP) {
-		if host, port, err := net.SplitHostPort(c.cfg.HTTP[i]); err != nil {
+		if _, port, err := net.SplitHostPort(c.cfg.HTTP[i]); err != nil {
 			return "", fmt.Errorf("cluster: address of %s: %w", name, err)
 		} else if port != "0" {
-			return net.JoinHostPort(host, port), nil
+			return c.cfg.HTTP[i], nil
 		}
 	}
 	port, err := c.memory.port(ctx, name+"/http")

@@ -4,11 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
-	"path/filepath"
-	"strings"
 	"time"
 )
 
@@ -17,9 +14,6 @@ const (
 	backOffMost  = 15 * time.Second
 	// settled is how long a process must have lived for its next end to count as the first.
 	settled = 30 * time.Second
-
-	lastLines = 10
-	lastBytes = 8 << 10
 )
 
 // spec is what a process is, over all its lives.
@@ -53,9 +47,11 @@ type child struct {
 type life struct {
 	cmd   *exec.Cmd
 	began time.Time
+	from  int64         // where in its log it begins
 	asked bool          // somebody asked it to end
 	done  chan struct{} // closed once it was waited for
 	err   error         // how it ended; read after done
+	ready bool          // it was, at some time
 }
 
 // start starts a child that does not run, and its keeper. The caller holds the mutex.
@@ -73,7 +69,8 @@ func (c *Cluster) start(ch *child) error {
 	if err != nil {
 		return fmt.Errorf("cluster: %s: %w", ch.name, err)
 	}
-	defer func() { _ = out.Close() }()       // the process has its own
+	defer func() { _ = out.Close() }() // the process has its own
+	from := size(out)
 	cmd := exec.Command(ch.path, ch.args...) //nolint:gosec,noctx // it runs the programs that the configuration names, and its keeper ends them
 	cmd.Env, cmd.Dir, cmd.Stdout, cmd.Stderr = ch.env, ch.dir, out, out
 	cmd.SysProcAttr = apartFromTerminal()
@@ -83,7 +80,7 @@ func (c *Cluster) start(ch *child) error {
 	if err := c.forker.start(cmd); err != nil {
 		return fmt.Errorf("cluster: start %s: %w", ch.name, err)
 	}
-	l := &life{cmd: cmd, began: time.Now(), done: make(chan struct{})}
+	l := &life{cmd: cmd, began: time.Now(), from: from, done: make(chan struct{})}
 	ch.life, ch.state = l, StateStarting
 	ch.starts++
 	c.keepers.Go(func() { c.keep(ch, l) })
@@ -117,7 +114,7 @@ func (c *Cluster) keep(ch *child, l *life) {
 		c.log.Info("process ended", "process", ch.name, "lived", lived.Round(time.Millisecond))
 		return
 	}
-	ended := Ended{Name: ch.name, Err: err, Last: lastWords(ch.log)}
+	ended := Ended{Name: ch.name, Err: err, Last: lastWords(ch.log, l.from)}
 	c.log.Warn("process ended unasked", "process", ch.name, "how", err, "lived", lived.Round(time.Millisecond), "log", ch.log)
 	if c.cfg.Told != nil {
 		c.cfg.Told(ended)
@@ -190,7 +187,7 @@ func (c *Cluster) awaitLife(ctx context.Context, ch *child, l *life) error {
 		select {
 		case <-time.After(pause):
 		case <-l.done:
-			return fmt.Errorf("%w: %s ended: %w\n%s", ErrNotReady, ch.name, l.ended(), strings.Join(lastWords(ch.log), "\n"))
+			return fmt.Errorf("%w: %s ended: %w\n%s", ErrNotReady, ch.name, l.ended(), lastWords(ch.log, l.from))
 		case <-ctx.Done():
 			return fmt.Errorf("%w: %s: %w (%w); its log is %s", ErrNotReady, ch.name, err, context.Cause(ctx), ch.log)
 		}
@@ -211,6 +208,7 @@ func (l *life) ended() error {
 func (c *Cluster) wasReady(ch *child, l *life) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	l.ready = true
 	if ch.life == l && ch.state == StateStarting {
 		ch.state = StateReady
 	}
@@ -255,10 +253,18 @@ func (c *Cluster) end(ctx context.Context, ch *child, l *life, s os.Signal) erro
 	case <-ctx.Done():
 		errs = append(errs, c.insist(ch, l, begin))
 	}
-	if len(errs) == 0 && l.err != nil {
-		errs = append(errs, fmt.Errorf("cluster: %s did not end well: %w\n%s", ch.name, l.err, strings.Join(lastWords(ch.log), "\n")))
+	if len(errs) == 0 && l.err != nil && c.served(l) {
+		errs = append(errs, fmt.Errorf("cluster: %s did not end well: %w\n%s", ch.name, l.err, lastWords(ch.log, l.from)))
 	}
 	return errors.Join(errs...)
+}
+
+// served reports whether how a life ended says anything. What was not ready yet when the whole
+// cluster ended has failed to start, because of that.
+func (c *Cluster) served(l *life) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return l.ready || !c.closing
 }
 
 // insist kills what has not stopped, and waits for it.
@@ -291,21 +297,3 @@ func (f *forker) start(cmd *exec.Cmd) error {
 
 // stop ends the thread; every process must have ended before.
 func (f *forker) stop() { close(f.todo); <-f.done }
-
-// lastWords gives the last lines of a log, none if it cannot be read.
-func lastWords(path string) []string {
-	f, err := os.Open(filepath.Clean(path))
-	if err != nil {
-		return nil
-	}
-	defer func() { _ = f.Close() }()
-	if end, err := f.Seek(0, io.SeekEnd); err == nil {
-		_, _ = f.Seek(max(0, end-lastBytes), io.SeekStart)
-	}
-	text, err := io.ReadAll(io.LimitReader(f, lastBytes))
-	if err != nil {
-		return nil
-	}
-	lines := strings.Split(strings.TrimSpace(string(text)), "\n")
-	return lines[max(0, len(lines)-lastLines):]
-}

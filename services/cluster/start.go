@@ -11,7 +11,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
-	"strings"
 	"sync"
 	"time"
 )
@@ -50,7 +49,8 @@ type Cluster struct {
 }
 
 // Start starts a cluster and returns when every process is ready. When it fails nothing is
-// left running.
+// left running. An address of Config.HTTP that is in use is an error that wraps
+// syscall.EADDRINUSE, before anything is made or started.
 func Start(ctx context.Context, cfg Config) (*Cluster, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
@@ -83,14 +83,25 @@ func Start(ctx context.Context, cfg Config) (*Cluster, error) {
 }
 
 func (c *Cluster) begin(ctx context.Context) error {
+	var err error
+	if _, missing := os.Stat(lockPath(c.cfg.Dir)); missing == nil {
+		// What a killed cluster left behind has let go of its addresses when it lets go of this.
+		if c.lock, err = lockDir(ctx, c.cfg.Dir); err != nil {
+			return err
+		}
+	}
+	if err := c.cfg.addressesFree(ctx); err != nil {
+		return err
+	}
 	for _, dir := range []string{c.cfg.Dir, filepath.Join(c.cfg.Dir, "logs"), filepath.Join(c.cfg.Dir, "conf")} {
 		if err := os.MkdirAll(dir, 0o700); err != nil {
 			return fmt.Errorf("cluster: %w", err)
 		}
 	}
-	var err error
-	if c.lock, err = lockDir(ctx, c.cfg.Dir); err != nil {
-		return err
+	if c.lock == nil {
+		if c.lock, err = lockDir(ctx, c.cfg.Dir); err != nil {
+			return err
+		}
 	}
 	if c.memory, err = remember(c.cfg); err != nil {
 		return err
@@ -127,6 +138,7 @@ func (c *Cluster) migrate(ctx context.Context) error {
 		return fmt.Errorf("cluster: %w", err)
 	}
 	defer func() { _ = out.Close() }()
+	from := size(out)
 	cmd := exec.CommandContext(ctx, c.cfg.Binary, "migrate") //nolint:gosec // it is the program of the configuration
 	cmd.Env = slices.Concat(c.environment(ClassRethinkDB), c.login(userAdmin), c.settings(dir, c.NATSURLs()))
 	cmd.Dir, cmd.Stdout, cmd.Stderr, cmd.SysProcAttr = c.cfg.Dir, out, out, apartFromTerminal()
@@ -135,7 +147,7 @@ func (c *Cluster) migrate(ctx context.Context) error {
 		return fmt.Errorf("cluster: migrate: %w", err)
 	}
 	if err := cmd.Wait(); err != nil {
-		return fmt.Errorf("%w: migrating: %w\n%s", ErrNotReady, err, strings.Join(lastWords(log), "\n"))
+		return fmt.Errorf("%w: migrating: %w\n%s", ErrNotReady, err, lastWords(log, from))
 	}
 	return nil
 }

@@ -103,7 +103,8 @@ func (s *Server) logged(r *request, took time.Duration) {
 		level = slog.LevelWarn
 	case !s.cfg.AccessLog:
 		return
-	case r.Path() == pathHealth || r.Path() == pathReady:
+	case r.Path() == pathHealth || r.Path() == pathReady, r.route == pathWeb && status < http.StatusBadRequest:
+		// Probes, and the page, which is fifty files each time that it is opened.
 		level = slog.LevelDebug
 	}
 	log := s.deps.Log

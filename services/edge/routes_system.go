@@ -19,8 +19,9 @@ func (s *Server) ready(r *request) error {
 	if s.draining.Load() {
 		return subjects.Refuse(subjects.CodeUnavailable, "this process is shutting down")
 	}
-	if err := s.deps.Ready(r.ctx); err != nil {
-		s.deps.Log.Warn("not ready", "err", err)
+	err := s.deps.Ready(r.ctx)
+	s.readiness.Probed(r.ctx, err)
+	if err != nil {
 		return subjects.Refuse(subjects.CodeUnavailable, "what lies behind this process does not answer")
 	}
 	return r.json(http.StatusOK, map[string]string{"status": "ready"})

@@ -169,3 +169,29 @@ func TestAPageIsShownToWhoAsksForOne(t *testing.T) {
 		}
 	}
 }
+
+// A page is fifty files each time that it is opened: what went well with them is no news.
+func TestFilesOfTheWebAppAreNotToldAsRequests(t *testing.T) {
+	w := newWorld()
+	deps := w.deps()
+	deps.Web = page
+	s, err := newServer(unlimited(), deps)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.stop)
+	s.do(t, call{method: "GET", path: "/app.js"})
+	s.do(t, call{method: "GET", path: "/v1/time"})
+	s.do(t, call{method: "GET", path: "/missing.js"})
+	for path, level := range map[string]string{"/app.js": "DEBUG", "/v1/time": "INFO", "/missing.js": "INFO"} {
+		told := ""
+		for line := range strings.Lines(w.logged()) {
+			if strings.Contains(line, `"path":"`+path+`"`) {
+				told = line
+			}
+		}
+		if !strings.Contains(told, `"level":"`+level+`"`) {
+			t.Errorf("%s is told as %q, want %s", path, told, level)
+		}
+	}
+}

@@ -18,6 +18,7 @@ import (
 	lru "github.com/hashicorp/golang-lru/v2"
 	"github.com/valyala/fasthttp"
 
+	"github.com/tuttihq/tutti/services/internal/telemetry"
 	"github.com/tuttihq/tutti/subjects"
 )
 
@@ -61,10 +62,12 @@ type Server struct {
 	stop context.CancelFunc
 
 	draining atomic.Bool
-	running  atomic.Int64  // handlers
-	shutdown sync.Mutex    // one Shutdown at a time
-	done     chan struct{} // closed when no connection is accepted any more
-	err      error         // why; read after done
+	// readiness tells the log what /readyz finds out.
+	readiness *telemetry.Readiness
+	running   atomic.Int64  // handlers
+	shutdown  sync.Mutex    // one Shutdown at a time
+	done      chan struct{} // closed when no connection is accepted any more
+	err       error         // why; read after done
 }
 
 // Start validates cfg, binds the address and serves until Shutdown. Addr tells where, if
@@ -123,7 +126,7 @@ func newServer(cfg Config, deps Deps) (*Server, error) {
 	if err := errors.Join(cfg.Validate(), deps.validate()); err != nil {
 		return nil, err
 	}
-	s := &Server{cfg: cfg, deps: deps, kinds: newKinds(deps), turns: newTurns(cfg.CommandWaiters), done: make(chan struct{})}
+	s := &Server{cfg: cfg, deps: deps, kinds: newKinds(deps), turns: newTurns(cfg.CommandWaiters), done: make(chan struct{}), readiness: telemetry.NewReadiness(deps.Log)}
 	s.cfg.AllowedOrigins = slices.Clone(cfg.AllowedOrigins)
 	var err error
 	if s.trusted, err = parseNetworks(cfg.TrustedProxies); err != nil {

@@ -21,10 +21,18 @@ func TestHealthAndReadiness(t *testing.T) {
 		t.Fatalf("got %v", r)
 	}
 	w.ready = errors.New("secret detail")
-	if r := s.do(t, call{method: "GET", path: "/readyz"}); r.status != 503 || strings.Contains(string(r.body), "secret") {
-		t.Fatalf("got %v", r)
+	for range 3 {
+		if r := s.do(t, call{method: "GET", path: "/readyz"}); r.status != 503 || strings.Contains(string(r.body), "secret") {
+			t.Fatalf("got %v", r)
+		}
 	}
 	w.ready = nil
+	if r := s.do(t, call{method: "GET", path: "/readyz"}); r.status != 200 {
+		t.Fatalf("got %v", r)
+	}
+	if l := w.logged(); strings.Count(l, `"level":"WARN","msg":"not ready"`) != 1 || strings.Count(l, `"level":"INFO","msg":"ready again"`) != 1 {
+		t.Errorf("three probes of one outage are told as %s", l)
+	}
 	s.draining.Store(true)
 	if r := s.do(t, call{method: "GET", path: "/readyz"}); r.status != 503 {
 		t.Fatalf("got %v", r)

@@ -15,14 +15,21 @@ import (
 
 	"github.com/compose-spec/compose-go/v2/cli"
 	"github.com/compose-spec/compose-go/v2/types"
+
+	"github.com/tuttihq/tutti/services"
 )
 
 // The compose files, and what their variables must be set to, beside defaults.
 const (
-	many = "docker-compose.yml"
-	one  = "deploy/compose/one-machine.yml"
-	tls  = "deploy/compose/tls.yml"
+	many   = "docker-compose.yml"
+	one    = "deploy/compose/one-machine.yml"
+	tls    = "deploy/compose/tls.yml"
+	stores = "deploy/compose/rethinkdb.yml"
+	traces = "deploy/compose/traces.yml"
 )
+
+// leads are the networks that lead out of the machine.
+var leads = []string{"outside", "alerts", "traces"}
 
 // stage copies what a deployment needs of the repository, as a clone would have it, and makes
 // its secrets.
@@ -86,14 +93,13 @@ func load(t *testing.T, dir string, env map[string]string, files ...string) *typ
 func projects(t *testing.T) map[string]*types.Project {
 	t.Helper()
 	dir := stage(t)
-	cert := filepath.Join(dir, "cert.pem")
-	if err := os.WriteFile(cert, nil, 0o600); err != nil {
-		t.Fatal(err)
-	}
+	tracing := map[string]string{"TUTTI_TRACES": "https://traces.example"}
 	return map[string]*types.Project{
-		"many":          load(t, dir, nil, many),
-		"one":           load(t, dir, nil, one),
-		"many with TLS": load(t, dir, map[string]string{"TUTTI_CERT_FILE": cert}, many, tls),
+		"many":             load(t, dir, nil, many),
+		"one":              load(t, dir, nil, one),
+		"many with TLS":    load(t, dir, map[string]string{"TUTTI_CERT_DIR": t.TempDir()}, many, tls),
+		"many with stores": load(t, dir, nil, many, stores),
+		"many with traces": load(t, dir, tracing, many, traces),
 	}
 }
 
@@ -118,8 +124,13 @@ func TestContainersHaveNoMoreRightsThanTheyNeed(t *testing.T) {
 			if s.NetworkMode != "" || len(s.Networks) == 0 || s.Pid != "" || s.Ipc != "" {
 				fault("shares a namespace of the machine, or the default network")
 			}
-			if s.Deploy == nil || s.Deploy.Resources.Limits == nil || s.Deploy.Resources.Limits.MemoryBytes <= 0 || s.Deploy.Resources.Limits.NanoCPUs <= 0 {
-				fault("has no limits of memory and processor")
+			if s.Deploy == nil || s.Deploy.Resources.Limits == nil || s.Deploy.Resources.Limits.MemoryBytes <= 0 {
+				fault("has no limit of memory")
+			} else if s.Deploy.Resources.Limits.NanoCPUs != 0 || s.CPUS != 0 {
+				fault("is not started by a machine that has less processor than its limit")
+			}
+			if s.CPUShares <= 0 && name != "one" {
+				fault("has no weight when processor is short")
 			}
 			if s.Logging == nil || s.Logging.Options["max-size"] == "" {
 				fault("its log has no bound")
@@ -127,16 +138,17 @@ func TestContainersHaveNoMoreRightsThanTheyNeed(t *testing.T) {
 			if s.Restart == "" {
 				fault("stays down when it falls")
 			}
-			if once := s.Restart == "on-failure:10"; (s.HealthCheck == nil || s.HealthCheck.Disable) != once {
+			blind := s.Restart == "on-failure:10" || s.Name == "collector" // in whose image nothing can ask
+			if (s.HealthCheck == nil || s.HealthCheck.Disable) != blind {
 				fault("health check: there must be one, unless it runs once")
 			}
 			if s.StopGracePeriod == nil && s.Name != "grafana" {
 				fault("does not say how long it may take to stop")
 			}
 			for _, port := range s.Ports {
-				if s.Name != "balancer" && s.Name != "tutti" {
+				if s.Name != "balancer" && s.Name != "prometheus" && s.Name != "tutti" {
 					fault("publishes %s", port.Published)
-				} else if loopback := net.ParseIP(port.HostIP).IsLoopback(); !loopback && name != "many with TLS" || !loopback && port.Target == 3000 {
+				} else if loopback := net.ParseIP(port.HostIP).IsLoopback(); !loopback && name != "many with TLS" || !loopback && port.Target != 8080 && port.Target != 8443 {
 					fault("publishes %s:%s", port.HostIP, port.Published)
 				}
 			}
@@ -174,7 +186,7 @@ func TestWhatComposeFilesNameIsThere(t *testing.T) {
 				secrets[ref.Source] = true
 				if info, err := os.Stat(p.Secrets[ref.Source].File); err != nil {
 					t.Errorf("%s: %s: %v", name, s.Name, err)
-				} else if info.Mode().Perm()&0o222 != 0 && ref.Source != "certificate" {
+				} else if info.Mode().Perm()&0o222 != 0 {
 					t.Errorf("%s: secret %s can be written to", name, ref.Source)
 				}
 			}
@@ -223,43 +235,15 @@ var hostPort = regexp.MustCompile(`([a-z][a-z0-9-]*):\d{2,5}`)
 // Whoever names another one's host shares a network with it, waits for it where it cannot do
 // without it, and nobody is reached over the network that leads outside.
 func TestServicesReachWhatTheyName(t *testing.T) {
-	p := projects(t)["many"]
-	named := 0
-	for _, s := range p.Services {
-		for k, v := range s.Environment {
-			for _, m := range hostPort.FindAllStringSubmatch(*v, -1) {
-				to, err := p.GetService(m[1])
-				if err != nil {
-					if m[1] != "cluster" { // the user of the routes between NATS servers
-						t.Errorf("%s: %s names %s, which is nobody", s.Name, k, m[1])
-					}
-					continue
-				}
-				named++
-				shared := slices.DeleteFunc(slices.Collect(maps.Keys(s.Networks)), func(n string) bool {
-					_, both := to.Networks[n]
-					return !both || n == "outside"
-				})
-				if len(shared) == 0 {
-					t.Errorf("%s: %s names %s, which is on no network of its own", s.Name, k, to.Name)
-				}
-			}
-		}
+	all := projects(t)
+	delete(all, "one")
+	for name, p := range all {
+		servicesReachWhatTheyName(t, name, p)
 	}
-	if named < 30 {
-		t.Errorf("only %d hosts are named", named)
-	}
-	for network, n := range p.Networks {
-		if n.Internal == (network == "outside") {
-			t.Errorf("network %s: internal is %v", network, n.Internal)
-		}
-	}
+	p := all["many"]
 	for role, replicas := range map[string]int{"auth": 1, "profile": 1, "room": 2, "playlist": 2, "chat": 2, "edge": 2} {
 		s := p.Services[role]
-		got := 1
-		if s.Deploy.Replicas != nil {
-			got = *s.Deploy.Replicas
-		}
+		got := *s.Deploy.Replicas
 		if got != replicas || !slices.Equal([]string(s.Command), []string{"serve", "--roles", role}) {
 			t.Errorf("%s: %d replicas of %v", role, got, s.Command)
 		}
@@ -272,6 +256,11 @@ func TestServicesReachWhatTheyName(t *testing.T) {
 		_, prometheus := s.Networks["observe"]
 		if !prometheus {
 			t.Errorf("%s cannot be observed", role)
+		}
+		// What is written into .env is what every later "up" has.
+		more := load(t, stage(t), map[string]string{"TUTTI_" + strings.ToUpper(role) + "_REPLICAS": "7"}, many)
+		if n := *more.Services[role].Deploy.Replicas; n != 7 {
+			t.Errorf("%d replicas of %s, 7 are wanted", n, role)
 		}
 	}
 	// The balancer finds each edge at one address: under a name of the network that it is trusted on.
@@ -286,6 +275,76 @@ func TestServicesReachWhatTheyName(t *testing.T) {
 		if _, there := s.Networks["front"]; there && s.Name != "edge" && s.Name != "balancer" {
 			t.Errorf("%s is on the network whose X-Forwarded-For is believed", s.Name)
 		}
+	}
+}
+
+func servicesReachWhatTheyName(t *testing.T, project string, p *types.Project) {
+	t.Helper()
+	named := 0
+	for _, s := range p.Services {
+		for k, v := range s.Environment {
+			for _, m := range hostPort.FindAllStringSubmatch(*v, -1) {
+				to, err := p.GetService(m[1])
+				if err != nil {
+					if m[1] != "cluster" { // the user of the routes between NATS servers
+						t.Errorf("%s: %s: %s names %s, which is nobody", project, s.Name, k, m[1])
+					}
+					continue
+				}
+				named++
+				shared := slices.DeleteFunc(slices.Collect(maps.Keys(s.Networks)), func(n string) bool {
+					_, both := to.Networks[n]
+					return !both || slices.Contains(leads, n)
+				})
+				if len(shared) == 0 {
+					t.Errorf("%s: %s: %s names %s, which is on no network of its own", project, s.Name, k, to.Name)
+				}
+			}
+		}
+	}
+	if named < 30 {
+		t.Errorf("%s: only %d hosts are named", project, named)
+	}
+	for network, n := range p.Networks {
+		if n.Internal == slices.Contains(leads, network) {
+			t.Errorf("%s: network %s: internal is %v", project, network, n.Internal)
+		}
+	}
+}
+
+// Whoever is added by a file is reached by those that are told of it.
+func TestAddedFilesAddWhatTheySay(t *testing.T) {
+	all := projects(t)
+	many, stores, traced := all["many"], all["many with stores"], all["many with traces"]
+	servers := []string{"rethinkdb", "rethinkdb-2", "rethinkdb-3"}
+	for _, role := range []string{"migrate", "auth", "profile", "room", "playlist", "chat"} {
+		if got := *stores.Services[role].Environment["TUTTI_STORE__ADDRESSES"]; got != strings.Join(servers, ":28015,")+":28015" {
+			t.Errorf("%s asks %s", role, got)
+		}
+	}
+	for _, role := range services.Roles() {
+		if got := *traced.Services[role].Environment["TUTTI_TELEMETRY__OTLP"]; got != "http://collector:4318" {
+			t.Errorf("%s sends traces to %s", role, got)
+		}
+	}
+	first := many.Services["rethinkdb"]
+	for _, name := range servers[1:] {
+		s := stores.Services[name]
+		command := strings.ReplaceAll(strings.Join(first.Command, " "), "--server-name rethinkdb", "--server-name "+strings.ReplaceAll(name, "-", "_"))
+		if got := strings.Join(s.Command, " "); got != command+" --join rethinkdb:29015" {
+			t.Errorf("%s runs %s", name, got)
+		}
+		if s.Image != first.Image || !slices.EqualFunc(s.Secrets, first.Secrets, func(a, b types.ServiceSecretConfig) bool { return a.Source == b.Source }) {
+			t.Errorf("%s is of %s with %v", name, s.Image, s.Secrets)
+		}
+	}
+	balancer := all["many with TLS"].Services["balancer"]
+	path, file := filepath.Split(*balancer.Environment["TUTTI_CERT"])
+	mounted := slices.ContainsFunc(balancer.Volumes, func(v types.ServiceVolumeConfig) bool {
+		return v.Type == types.VolumeTypeBind && v.Target+"/" == path && !bool(v.Bind.CreateHostPath)
+	})
+	if !mounted || file != "tutti.pem" || len(balancer.Volumes) != len(many.Services["balancer"].Volumes)+1 {
+		t.Errorf("the certificate is %s%s, mounted are %v", path, file, balancer.Volumes)
 	}
 }
 

@@ -21,6 +21,7 @@ import (
 func TestSettingsOfTheComposeFilesAreKnown(t *testing.T) {
 	all := projects(t)
 	delete(all, "many with TLS") // has the program's settings from "many"
+	delete(all, "many with stores")
 	for name, p := range all {
 		for _, s := range p.Services {
 			if !strings.HasPrefix(s.Image, "ghcr.io/tuttihq/tutti:") {
@@ -41,8 +42,8 @@ func TestSettingsOfTheComposeFilesAreKnown(t *testing.T) {
 	}
 }
 
-// The one container of the small variant: it starts, is healthy, serves, and what it has
-// taken in is there when it starts again.
+// The one container of the small variant: it starts, is healthy, serves, what it has taken in
+// is there when it starts again, and a backup by the guide's commands is restored by them.
 func TestOneMachineRuns(t *testing.T) {
 	p := load(t, stage(t), nil, one)
 	h := newHost(t, p)
@@ -53,6 +54,24 @@ func TestOneMachineRuns(t *testing.T) {
 	url := "http://" + h.addresses("tutti", 8080)[0]
 	id := openRoom(t, url, url)
 	c.down()
+	c.start()
+	c.healthy()
+	hear(t, url, id)
+	c.down()
+	// A copy of the volume is what the backup is made from, while the container goes on.
+	volume, work := h.volume("data"), t.TempDir()
+	if err := os.CopyFS(filepath.Join(work, "copy"), os.DirFS(volume)); err != nil {
+		t.Fatal(err)
+	}
+	c.start()
+	c.healthy()
+	backup := filepath.Join(work, "backup.tar")
+	h.tool("tutti", 1, "export", "--data", filepath.Join(work, "copy"), "--to", backup)
+	c.down()
+	if err := os.RemoveAll(volume); err != nil {
+		t.Fatal(err)
+	}
+	h.tool("tutti", 1, "import", "--from", backup)
 	c.start()
 	c.healthy()
 	hear(t, url, id)

@@ -38,6 +38,7 @@ type Host[S, C, E any] struct {
 	unhook  func()
 	quit    chan struct{}
 	wg      sync.WaitGroup
+	breaks  *interruptions
 	queues  sync.WaitGroup // a queue ends when the engine has answered what it took
 
 	mu      sync.Mutex
@@ -60,7 +61,7 @@ func StartHost[S, C, E any](ctx context.Context, b *bus.Bus, m Machine[S, C, E],
 	opt = opt.withDefaults()
 	h := &Host[S, C, E]{
 		bus: b, service: m.Service(), log: opt.Log, now: opt.Now,
-		quit: make(chan struct{}), owned: map[int]*partition{},
+		quit: make(chan struct{}), owned: map[int]*partition{}, breaks: newInterruptions(opt.Log),
 	}
 	mem, err := joinMembers(ctx, b, h.service, replica, opt.Log)
 	if err != nil {
@@ -172,7 +173,7 @@ func (h *Host[S, C, E]) acquire(p int, l lease) (*partition, error) {
 
 func (h *Host[S, C, E]) startQueue(p int, l lease) *queue {
 	lapsed := func() bool { return h.members.lapsed(l, p) }
-	q := startQueue(h.bus, h.service, p, h.engine.Submit, lapsed, h.askOnly, h.log)
+	q := startQueue(h.bus, h.service, p, h.engine.Submit, lapsed, h.askOnly, h.breaks, h.log)
 	h.queues.Go(q.wait)
 	return q
 }

@@ -19,9 +19,12 @@ const (
 	// queueInFlight bounds the queued commands of one partition that are worked on at
 	// once; the others wait in the stream.
 	queueInFlight = 256
-	// queueAckWait is longer than any command takes here; a message that is still worked
-	// on when it passes is handed out again and ignored.
-	queueAckWait  = 10 * time.Minute
+	// queueAckWait is longer than nearly any command takes here; a message that is still
+	// worked on when it passes is handed out again and ignored. One whose acknowledgement
+	// was lost holds one of queueInFlight places until then, or until nothing more comes
+	// (see next); it is much less than subjects.CommandHorizon, in which the owner knows it
+	// again.
+	queueAckWait  = time.Minute
 	queueRetryMin = 50 * time.Millisecond
 	queueRetryMax = 5 * time.Second
 	queueReopen   = time.Second
@@ -34,6 +37,10 @@ const (
 // connection broke, or another replica reads along. Later ones must not overtake them.
 var errQueueGap = errors.New("aggregate: queued commands went astray")
 
+// errAcksLost means that the server waits for the acknowledgement of what is done: it comes
+// again, is known again, and frees the place it took.
+var errAcksLost = errors.New("aggregate: acknowledgements of queued commands were lost")
+
 // queue carries out the commands of one partition that wait in the COMMANDS stream. Its
 // consumer begins anew with every owner, and when a message went astray, so that what is
 // unfinished comes again in the stream's order. One sender's commands to one aggregate go in one after
@@ -45,6 +52,7 @@ type queue struct {
 	askOnly   func(verb string) bool // nil: none
 	submit    func(Delivery)
 	lapsed    func() bool
+	breaks    *interruptions
 	log       *slog.Logger
 
 	ctx    context.Context
@@ -71,9 +79,9 @@ type queued struct {
 
 // startQueue begins to carry out a partition's queue; lapsed reports whether it may be
 // another owner's by now.
-func startQueue(b *bus.Bus, service string, partition int, submit func(Delivery), lapsed func() bool, askOnly func(string) bool, log *slog.Logger) *queue {
+func startQueue(b *bus.Bus, service string, partition int, submit func(Delivery), lapsed func() bool, askOnly func(string) bool, breaks *interruptions, log *slog.Logger) *queue {
 	q := &queue{
-		bus: b, service: service, partition: partition, submit: submit, lapsed: lapsed, askOnly: askOnly, log: log,
+		bus: b, service: service, partition: partition, submit: submit, lapsed: lapsed, askOnly: askOnly, breaks: breaks, log: log,
 		lanes: map[laneKey][]*queued{}, flight: map[uint64]struct{}{},
 	}
 	q.ctx, q.cancel = context.WithCancel(context.Background())
@@ -89,12 +97,13 @@ func (q *queue) close() { q.cancel() }
 func (q *queue) wait() { q.wg.Wait() }
 
 func (q *queue) run() {
+	defer q.breaks.left(q)
 	for q.ctx.Err() == nil {
 		err := q.read()
 		if q.ctx.Err() != nil {
 			return
 		}
-		q.log.Log(q.ctx, lostLevel(q.bus), "command queue interrupted", "partition", q.partition, "err", err)
+		q.breaks.began(q, err)
 		q.sleep(queueReopen)
 	}
 }
@@ -126,6 +135,7 @@ func (q *queue) read() error {
 		return err
 	}
 	q.before = s.LastSeq
+	q.breaks.ended(q)
 	for handed := uint64(0); ; handed++ {
 		m, err := q.next(sub, handed)
 		if err != nil {
@@ -147,10 +157,21 @@ func (q *queue) next(sub *bus.Subscription, handed uint64) (*bus.Message, error)
 		if err == nil || q.ctx.Err() != nil || !errors.Is(err, context.DeadlineExceeded) {
 			return m, err
 		}
-		if n, err := sub.Handed(q.ctx); err != nil || n != handed {
+		working := q.working()
+		switch n, unacked, err := sub.Handed(q.ctx); {
+		case err != nil || n != handed:
 			return nil, errors.Join(err, errQueueGap)
+		case unacked > working: // nobody has taken the acknowledgements
+			return nil, errAcksLost
 		}
 	}
+}
+
+// working is how many commands have no final answer yet.
+func (q *queue) working() int {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return len(q.flight)
 }
 
 func (q *queue) take(m *bus.Message) {
@@ -212,9 +233,7 @@ func (q *queue) send(it *queued) {
 // length is how many commands wait in the stream and how many are worked on; it asks the
 // server.
 func (q *queue) length(ctx context.Context) (waiting uint64, flight int, err error) {
-	q.mu.Lock()
-	flight = len(q.flight)
-	q.mu.Unlock()
+	flight = q.working()
 	if sub := q.reading.Load(); sub != nil {
 		waiting, err = sub.Waiting(ctx)
 	}

@@ -51,7 +51,7 @@ const (
 	// reactionInFlight is how many commits of a shard are fetched ahead.
 	reactionInFlight = 64
 	// reactionAckWait is how long the fetched commits of a killed process are held back.
-	reactionAckWait  = 10 * time.Second
+	reactionAckWait  = 5 * time.Second
 	reactionRetryMin = 100 * time.Millisecond
 	reactionRetryMax = 10 * time.Second
 )

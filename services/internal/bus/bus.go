@@ -21,15 +21,17 @@ import (
 // Bus is a connection to NATS with the streams in place. It is safe for use by many
 // goroutines. Close it last, after everything that uses it has stopped.
 type Bus struct {
-	nc    *nats.Conn
-	js    jetstream.JetStream
-	srv   *embedded
-	cfg   Config
-	clock *Clock
-	log   *slog.Logger
-	watch *watch
-	link  *link
-	down  atomic.Int64 // Unix nanoseconds of the loss of the connection; 0 while there is one
+	nc     *nats.Conn
+	js     jetstream.JetStream
+	srv    *embedded
+	cfg    Config
+	clock  *Clock
+	log    *slog.Logger
+	watch  *watch
+	link   *link
+	survey *survey
+	login  *logins
+	down   atomic.Int64 // Unix nanoseconds of the loss of the connection; 0 while there is one
 
 	mu          sync.Mutex
 	onReconnect map[int]func()
@@ -43,7 +45,7 @@ func Start(ctx context.Context, cfg Config, services []string, log *slog.Logger)
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	b := &Bus{cfg: cfg, log: log, onReconnect: map[int]func(){}, closed: make(chan struct{}), link: newLink()}
+	b := &Bus{cfg: cfg, log: log, onReconnect: map[int]func(){}, closed: make(chan struct{}), link: newLink(), login: newLogins(cfg, log)}
 	b.watch = newWatch(cfg.Metrics)
 	if cfg.URL == "" {
 		srv, err := startEmbedded(cfg)
@@ -66,6 +68,7 @@ func Start(ctx context.Context, cfg Config, services []string, log *slog.Logger)
 		return nil, err
 	}
 	b.watch.read(b)
+	b.survey = startSurvey(ctx, b, services)
 	return b, nil
 }
 
@@ -100,7 +103,7 @@ func passing(err error) bool {
 // not measure the clock (Clock gives nil). With Config.Shards 0 it asks the server for their
 // number. For tools that look.
 func Dial(ctx context.Context, cfg Config, log *slog.Logger) (*Bus, error) {
-	b := &Bus{cfg: cfg, log: log, onReconnect: map[int]func(){}, closed: make(chan struct{}), link: newLink()}
+	b := &Bus{cfg: cfg, log: log, onReconnect: map[int]func(){}, closed: make(chan struct{}), link: newLink(), login: newLogins(cfg, log)}
 	b.watch = newWatch(cfg.Metrics)
 	if err := b.connect(); err != nil {
 		b.Close(ctx)
@@ -121,14 +124,14 @@ func (b *Bus) options() []nats.Option {
 		nats.Name(b.cfg.Name),
 		nats.MaxReconnects(-1),
 		nats.IgnoreAuthErrorAbort(), // a password may be changed on one side before the other
-		nats.ReconnectWait(reconnectWait),
-		nats.ReconnectJitter(100*time.Millisecond, 500*time.Millisecond),
+		nats.CustomReconnectDelay(b.login.pause),
 		nats.ReconnectBufSize(-1), // what cannot be sent now fails now; callers retry
 		nats.Timeout(connectWait),
 		nats.PingInterval(pingEvery), // a server that is frozen is left after three
 		nats.MaxPingsOutstanding(2),
 		nats.ReconnectHandler(func(*nats.Conn) {
 			b.log.Info("nats reconnected")
+			b.login.taken()
 			b.down.Store(0)
 			b.link.restore()
 			b.reconnected()
@@ -142,11 +145,14 @@ func (b *Bus) options() []nats.Option {
 		}),
 		nats.ErrorHandler(func(_ *nats.Conn, s *nats.Subscription, err error) {
 			b.watch.errors.Inc()
-			subject := ""
-			if s != nil {
-				subject = s.Subject
+			switch {
+			case refusedLogin(err):
+				b.login.refused(b.refusal(err))
+			case s != nil:
+				b.log.Warn("nats error", "subject", s.Subject, "err", err)
+			default:
+				b.log.Warn("nats error", "err", err)
 			}
-			b.log.Warn("nats error", "subject", subject, "err", err)
 		}),
 		nats.ClosedHandler(func(*nats.Conn) { b.link.sever(); close(b.closed) }),
 	}
@@ -172,7 +178,7 @@ func (b *Bus) connect() error {
 	servers := b.cfg.URL
 	nc, err := nats.Connect(servers, b.options()...)
 	if refusedLogin(err) {
-		return fmt.Errorf("%w of %s at %q: %w", ErrRefused, b.cfg.who(), RedactURL(servers), err)
+		return b.refusal(err)
 	}
 	if err != nil {
 		return fmt.Errorf("bus: connect to NATS at %q: %w", RedactURL(servers), err)
@@ -326,6 +332,7 @@ func (b *Bus) reconnected() {
 // done or ctx ends.
 func (b *Bus) Close(ctx context.Context) {
 	b.watch.forget()
+	b.survey.stop()
 	if b.clock != nil {
 		b.clock.stop()
 	}

@@ -150,13 +150,14 @@ func (s *Subscription) deleted(ctx context.Context) bool {
 		errors.Is(err, jetstream.ErrStreamNotFound)
 }
 
-// Handed asks the server how many messages the consumer has handed out so far.
-func (s *Subscription) Handed(ctx context.Context) (uint64, error) {
+// Handed asks the server how many messages the consumer has handed out so far, and how many
+// of them it waits for the acknowledgement of.
+func (s *Subscription) Handed(ctx context.Context) (handed uint64, unacked int, err error) {
 	info, err := s.consumer.Info(withDefault(ctx))
 	if err != nil {
-		return 0, fmt.Errorf("bus: consumer: %w", classify(err))
+		return 0, 0, fmt.Errorf("bus: consumer: %w", classify(err))
 	}
-	return info.Delivered.Consumer, nil
+	return info.Delivered.Consumer, info.NumAckPending, nil
 }
 
 // Waiting asks the server how many messages the consumer has not handed out yet.

@@ -90,7 +90,7 @@ func (b *Bus) watchOnce(ctx context.Context, lost <-chan struct{}, table string,
 	if err != nil {
 		return fmt.Errorf("bus: watch: %w", err)
 	}
-	cfg.FilterSubjects = []string{subjects.StateWildcard(table)}
+	cfg.FilterSubjects, cfg.MaxResetAttempts = []string{subjects.StateWildcard(table)}, resetAttempts
 	c, err := b.js.OrderedConsumer(withDefault(inner), subjects.StreamState, cfg)
 	if err != nil {
 		return fmt.Errorf("bus: watch: %w", classify(err))

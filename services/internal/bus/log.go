@@ -29,6 +29,9 @@ const (
 	answerWait = time.Second
 	appendWait = 5 * time.Second
 	readWait   = 5 * time.Second
+	// resetAttempts bounds how often a reading begins anew after a loss before its caller is
+	// told. Without it the client library tries for ever and looks at no context.
+	resetAttempts = 1
 	// readQuiet is how long nothing comes before a reading asks whether anything will.
 	readQuiet = 250 * time.Millisecond
 	readBatch = 512
@@ -211,6 +214,7 @@ func (b *Bus) readLong(ctx context.Context, stream, subject string, from uint64,
 func (b *Bus) through(ctx context.Context, stream string, cfg jetstream.OrderedConsumerConfig, f func(Entry, *jetstream.MsgMetadata) error) (whole bool, err error) {
 	open, cancel := context.WithTimeout(ctx, readWait)
 	defer cancel()
+	cfg.MaxResetAttempts = resetAttempts
 	c, err := b.js.OrderedConsumer(open, stream, cfg)
 	if err != nil {
 		return false, fmt.Errorf("bus: read: %w", classify(err))
@@ -225,15 +229,14 @@ func (b *Bus) through(ctx context.Context, stream string, cfg jetstream.OrderedC
 	}
 	defer it.Stop()
 	var last jetstream.MsgMetadata
-	for quiet := time.Duration(0); left > 0; {
+	for heard := time.Now(); left > 0; {
 		wait, cancel := context.WithTimeout(ctx, readQuiet)
 		m, err := it.Next(jetstream.NextContext(wait))
 		cancel()
-		if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil && quiet < readWait {
+		if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil && time.Since(heard) < readWait {
 			if drained(ctx, c, last) {
 				return false, nil
 			}
-			quiet += readQuiet
 			continue
 		}
 		if err != nil {
@@ -246,7 +249,7 @@ func (b *Bus) through(ctx context.Context, stream string, cfg jetstream.OrderedC
 		if err := f(Entry{Subject: m.Subject(), Seq: meta.Sequence.Stream, Time: meta.Timestamp, Data: m.Data()}, meta); err != nil {
 			return false, err
 		}
-		last, quiet = *meta, 0
+		last, heard = *meta, time.Now()
 		if left--; left > 0 && meta.NumPending == 0 {
 			return false, nil
 		}

@@ -20,14 +20,24 @@ import (
 // remote starts a NATS server as a deployment would have one, with a user and password.
 func remote(t *testing.T, partitions int) *server.Server {
 	t.Helper()
-	s, err := server.NewServer(&server.Options{
-		Host: "127.0.0.1", Port: server.RANDOM_PORT, JetStream: true, StoreDir: t.TempDir(), NoSigs: true, NoLog: true,
+	return remoteIn(t, t.TempDir(), partitions)
+}
+
+// remoteOptions are those of a server that keeps its data in dir.
+func remoteOptions(dir string, port int, password string) *server.Options {
+	return &server.Options{
+		Host: "127.0.0.1", Port: port, JetStream: true, StoreDir: dir, NoSigs: true, NoLog: true,
 		MaxPayload: bus.MaxPayload,
-		Users: []*server.User{{Username: "room", Password: "secret", Permissions: &server.Permissions{
+		Users: []*server.User{{Username: "room", Password: password, Permissions: &server.Permissions{
 			Publish:   &server.SubjectPermission{Deny: []string{"$JS.API.STREAM.UPDATE.>"}},
 			Subscribe: &server.SubjectPermission{Allow: []string{"_INBOX_room.>", subjects.Root + ".>"}},
 		}}},
-	})
+	}
+}
+
+func remoteIn(t *testing.T, dir string, partitions int) *server.Server {
+	t.Helper()
+	s, err := server.NewServer(remoteOptions(dir, server.RANDOM_PORT, "secret"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -68,6 +78,59 @@ func TestARefusedLoginIsToldApart(t *testing.T) {
 	if _, err := bus.Dial(t.Context(), cfg, log); err == nil || errors.Is(err, bus.ErrRefused) {
 		t.Errorf("where nobody listens: %v", err)
 	}
+}
+
+// A password that is changed on the server is told at once, as what it is and as a fault; when it
+// is put right there, the process comes back.
+func TestAPasswordThatIsChangedBeneathAConnection(t *testing.T) {
+	dir := t.TempDir()
+	s := remoteIn(t, dir, 4)
+	var log syncBuffer
+	b, err := bus.Start(t.Context(), login(s), []string{"toy"}, slog.New(slog.NewTextHandler(&log, nil)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer b.Close(context.WithoutCancel(t.Context()))
+	until := func(what string, done func() bool) {
+		t.Helper()
+		for end := time.Now().Add(30 * time.Second); !done(); time.Sleep(10 * time.Millisecond) {
+			if time.Now().After(end) {
+				t.Fatalf("%s; the log:\n%s", what, log.String())
+			}
+		}
+	}
+	change := func(to string) {
+		t.Helper()
+		if err := s.ReloadOptions(remoteOptions(dir, s.Addr().(*net.TCPAddr).Port, to)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	change("other")
+	until("the refusal is not told", func() bool { return strings.Contains(log.String(), "nats login refused") })
+	change("secret")
+	until("it does not come back", func() bool { return b.Ready(t.Context()) == nil })
+	said := log.String()
+	if n := strings.Count(said, "level=ERROR"); n != 1 || !strings.Contains(said, `of user \"room\" at`) || strings.Contains(said, "nats error") {
+		t.Errorf("%d errors are told, want one that names the user:\n%s", n, said)
+	}
+}
+
+// syncBuffer is a log that is read while it is written.
+type syncBuffer struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (b *syncBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.Write(p)
+}
+
+func (b *syncBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.String()
 }
 
 // A user that hears only its own inboxes gets its answers, and one that may not make

@@ -176,10 +176,12 @@ func (c Config) keeping(want, there jetstream.StreamConfig) jetstream.StreamConf
 
 // StreamState tells the state of a stream.
 type StreamState struct {
-	Name     string `json:"name"`
-	Messages uint64 `json:"messages"`
-	Bytes    uint64 `json:"bytes"`
-	LastSeq  uint64 `json:"lastSeq"`
+	Name string `json:"name"`
+	// Created is when the stream was made: one that was lost and made again has another.
+	Created  time.Time `json:"-"`
+	Messages uint64    `json:"messages"`
+	Bytes    uint64    `json:"bytes"`
+	LastSeq  uint64    `json:"lastSeq"`
 }
 
 // StreamState reads the state of a stream by name.
@@ -189,5 +191,5 @@ func (b *Bus) StreamState(ctx context.Context, name string) (StreamState, error)
 		return StreamState{}, fmt.Errorf("bus: stream %s: %w", name, classify(err))
 	}
 	st := s.CachedInfo().State
-	return StreamState{Name: name, Messages: st.Msgs, Bytes: st.Bytes, LastSeq: st.LastSeq}, nil
+	return StreamState{Name: name, Created: s.CachedInfo().Created, Messages: st.Msgs, Bytes: st.Bytes, LastSeq: st.LastSeq}, nil
 }

@@ -63,6 +63,29 @@ func (o *outage) end() {
 	}
 }
 
+// source tells the log of a changefeed: of the first loss, and of its being whole again, not
+// of each try in between. One goroutine uses it.
+type source struct {
+	log  *slog.Logger
+	down bool
+}
+
+func (s *source) lost(err error) {
+	if s.down {
+		s.log.Debug("changefeed not opened", "err", err)
+		return
+	}
+	s.down = true
+	s.log.Warn("changefeed lost; it is opened again", "err", err)
+}
+
+func (s *source) synced() {
+	if s.down {
+		s.down = false
+		s.log.Info("changefeed is followed again")
+	}
+}
+
 // quiet is watermill's logger: an outage is told once by outage, and what the router says
 // while all is well is for debugging.
 type quiet struct{ log *slog.Logger }

@@ -31,7 +31,8 @@ type Options struct {
 	// Aggregates is how many folded ones are kept beside those in work; the one that was
 	// not needed the longest goes first, and is loaded when it is needed again. Default 1024.
 	Aggregates int
-	// AckWait is how long the commits of a process that died stay with it. Default 30 s.
+	// AckWait is how long the commits of a process that died stay with it, and may hold up all
+	// others if they fill InFlight. Default 10 s.
 	AckWait time.Duration
 	// WriteTimeout is after how long a store that does not answer counts as unavailable.
 	// Default 10 s.
@@ -67,7 +68,7 @@ func (o Options) withDefaults() Options {
 	set(&o.InFlight, 512)
 	set(&o.Writers, 16)
 	set(&o.Aggregates, 1024)
-	wait(&o.AckWait, 30*time.Second)
+	wait(&o.AckWait, 10*time.Second)
 	wait(&o.WriteTimeout, 10*time.Second)
 	wait(&o.RetryMin, 50*time.Millisecond)
 	wait(&o.RetryMax, 2*time.Second)

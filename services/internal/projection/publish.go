@@ -65,7 +65,8 @@ func Publish(ctx context.Context, b *bus.Bus, s store.Store, p Publication) erro
 		return fmt.Errorf("projection: publication of table %q: it needs a name that fits a subject, and Public", p.Table)
 	}
 	p = p.withDefaults()
-	f := &feed{bus: b, pub: p, outage: outage{log: p.Log.With("table", p.Table)}, seed: maphash.MakeSeed()}
+	log := p.Log.With("table", p.Table)
+	f := &feed{bus: b, pub: p, outage: outage{log: log}, source: source{log: log}, seed: maphash.MakeSeed()}
 	work, cancel := context.WithCancel(ctx)
 	var wg sync.WaitGroup
 	for range p.Workers {
@@ -73,9 +74,7 @@ func Publish(ctx context.Context, b *bus.Bus, s store.Store, p Publication) erro
 		f.backlogs = append(f.backlogs, q)
 		wg.Go(func() { f.work(work, q) })
 	}
-	err := store.Watch(ctx, s, p.Table, store.WatchOptions{OnLost: func(err error) {
-		p.Log.Warn("changefeed lost; it is opened again", "table", p.Table, "err", err)
-	}}, f.handle)
+	err := store.Watch(ctx, s, p.Table, store.WatchOptions{OnLost: f.source.lost}, f.handle)
 	cancel()
 	wg.Wait()
 	if ctx.Err() != nil {
@@ -88,12 +87,14 @@ type feed struct {
 	bus      *bus.Bus
 	pub      Publication
 	outage   outage
+	source   source
 	seed     maphash.Seed
 	backlogs []*backlog // by hash of the document's id
 }
 
 func (f *feed) handle(ctx context.Context, e store.Event) error {
 	if e.Kind == store.Synced {
+		f.source.synced()
 		return nil
 	}
 	q := f.backlogs[maphash.String(f.seed, e.Document.ID)%uint64(len(f.backlogs))]

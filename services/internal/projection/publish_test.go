@@ -5,9 +5,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"maps"
 	"math/rand/v2"
 	"reflect"
+	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -176,6 +180,63 @@ func TestPublishedDocumentsSurviveLostFeeds(t *testing.T) {
 		time.Sleep(time.Millisecond)
 	}
 	w.publishes(want)
+}
+
+// outage is a store whose first feed is lost, and that then refuses some.
+type outage struct {
+	store.Store
+	opened *atomic.Int32
+}
+
+func (s outage) Changes(ctx context.Context, table string) (store.Feed, error) {
+	n := s.opened.Add(1)
+	if n > 1 && n < 5 {
+		return nil, store.ErrUnavailable
+	}
+	f, err := s.Store.Changes(ctx, table)
+	if n == 1 {
+		return &forgetfulFeed{f, 1}, err // Ready, and no more
+	}
+	return f, err
+}
+
+// An outage of the store is two lines, when it begins and when it has ended, however often the
+// feed is tried in between.
+func TestALostFeedIsToldOnceAndThatItIsBack(t *testing.T) {
+	w := newWorld(t)
+	var out lockedBuffer
+	p := openBoxes
+	p.Log = slog.New(slog.NewTextHandler(&out, nil))
+	s := outage{w.db, new(atomic.Int32)}
+	stop := w.background(func(ctx context.Context) error { return projection.Publish(ctx, w.bus, s, p) })
+	if !eventually(func() bool { return strings.Contains(out.String(), "level=INFO") }) {
+		t.Fatalf("that the feed is back is not told:\n%s", out.String())
+	}
+	stop()
+	if n := s.opened.Load(); n < 5 {
+		t.Fatalf("only %d tries", n)
+	}
+	said := out.String()
+	if strings.Count(said, "level=WARN") != 1 || strings.Count(said, "\n") != 2 || strings.Count(said, "table=boxes") != 2 {
+		t.Errorf("an outage of the store is told as:\n%s", said)
+	}
+}
+
+type lockedBuffer struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (b *lockedBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.Write(p)
+}
+
+func (b *lockedBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.String()
 }
 
 func TestPublishTellsWhatWaitingDoesNotMend(t *testing.T) {

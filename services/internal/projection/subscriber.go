@@ -318,6 +318,9 @@ func (t *subscription) outcome(ctx context.Context, seq uint64, d *delivery) boo
 			through = t.s.cfg.barrier.join(unsyncedBefore(d.msg))
 			acked, crossed = nil, through.done
 		case <-crossed:
+			if through.err != nil {
+				d.msg.Metadata.Set(metaWaiting, "yes")
+			}
 			return through.err == nil
 		case <-d.msg.Nacked():
 			return false

@@ -41,7 +41,7 @@ func Serve(ctx context.Context, address string, r *Registry, ready func(context.
 	if err != nil {
 		return nil, fmt.Errorf("telemetry: listen on %q (metrics.listen): %w", address, err)
 	}
-	mux := http.NewServeMux()
+	mux, readiness := http.NewServeMux(), NewReadiness(log)
 	mux.Handle("GET /metrics", promhttp.HandlerFor(r.reg, promhttp.HandlerOpts{
 		ErrorLog: printer{log}, ErrorHandling: promhttp.ContinueOnError, Timeout: scrapeWait - time.Second, EnableOpenMetrics: true,
 	}))
@@ -51,8 +51,11 @@ func Serve(ctx context.Context, address string, r *Registry, ready func(context.
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
 		ctx, cancel := context.WithTimeout(r.Context(), scrapeWait/2)
 		defer cancel()
-		if err := ready(ctx); err != nil {
-			log.WarnContext(ctx, "not ready", "err", err)
+		err := ready(ctx)
+		if r.Context().Err() == nil { // else who asked has gone, and that may be the reason
+			readiness.Probed(ctx, err)
+		}
+		if err != nil {
 			status(w, http.StatusServiceUnavailable, "not ready")
 			return
 		}

@@ -49,7 +49,7 @@ func (s *Store) claim(ctx context.Context) (release func(), err error) {
 			return func() {
 				give := meta.GetAll(claimRow).Filter(map[string]any{"owner": owner}).Delete()
 				if err := s.one(context.WithoutCancel(ctx), give, r.RunOpts{}, &result); err != nil {
-					s.config.Log.Warn("others wait until the claim is over", "for", claimLife, "error", err)
+					s.config.Log.Warn("others wait until the claim is over", "for", claimLife, "err", err)
 				}
 			}, nil
 		case !strings.HasPrefix(result.FirstError, conflictMark):

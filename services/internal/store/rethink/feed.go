@@ -140,7 +140,7 @@ func (f *feed) read(cursor *r.Cursor) {
 	for {
 		text, ok := cursor.NextResponse()
 		if !ok {
-			f.end(f.lost(cursor.Err()))
+			f.end(lost(cursor.Err()))
 			return
 		}
 		f.seen.Add(1)
@@ -155,15 +155,10 @@ func (f *feed) read(cursor *r.Cursor) {
 	}
 }
 
-func (f *feed) lost(err error) error {
+// lost is what the reader of a feed learns, who also tells the log.
+func lost(err error) error {
 	if err == nil {
 		return fmt.Errorf("%w: the server ended it", store.ErrFeedLost)
-	}
-	select {
-	case <-f.over: // that is why
-	case <-f.ctx.Done(): // nobody follows any more
-	default:
-		f.store.config.Log.Warn("a feed was lost", "table", f.table.Name, "error", told(err))
 	}
 	return fmt.Errorf("%w: %s", store.ErrFeedLost, told(err))
 }
@@ -227,7 +222,7 @@ func (f *feed) listen() {
 		_, err := f.link.one(beat, r.RunOpts{})
 		patience.Stop()
 		if err != nil && !answered(err) { // that the row is not to be had is a sign too
-			f.end(f.lost(err))
+			f.end(lost(err))
 			return
 		}
 		still++

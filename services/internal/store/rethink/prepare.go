@@ -247,10 +247,15 @@ const (
 // an older release, or by a newer one that was taken back. Their documents and versions
 // stay as they are, and so do their places in the indexes of other releases, which are right
 // as long as the document is the same; feeds do not hear of it. If it is cut short the next
-// Open goes on.
+// Open goes on; so it does with what an older release that still runs writes meanwhile, beyond
+// as much again as there was.
 func (s *Store) repair(ctx context.Context, t *table) error {
+	most, err := s.countStale(ctx, t)
+	if err != nil {
+		return err
+	}
 	total := 0
-	for {
+	for total <= 2*most+repairStep {
 		rows, others, err := s.staleRows(ctx, t)
 		if err != nil {
 			return err
@@ -284,6 +289,16 @@ func kept(old r.Term, others []string) r.Term {
 		return r.Expr(map[string]any{})
 	}
 	return old.Pluck(map[string]any{"x": others})
+}
+
+// countStale counts the rows that were written for other definitions of the indexes.
+func (s *Store) countStale(ctx context.Context, t *table) (n int, err error) {
+	built, err := s.built(ctx, t)
+	if err != nil || !slices.Contains(built, t.stale()) {
+		return 0, err
+	}
+	err = s.one(ctx, t.term.GetAll(true).OptArgs(r.GetAllOpts{Index: t.stale()}).Count(), r.RunOpts{}, &n)
+	return n, err
 }
 
 // staleRows gives some rows as they are to be, without the places that they have in the

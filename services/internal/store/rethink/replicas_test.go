@@ -106,7 +106,7 @@ func primary(t *testing.T, servers []*rethinktest.Server) *rethinktest.Server {
 	}
 }
 
-// primaryBy gives the name of the primary replica's server as one server has it, and something
+// primaryBy gives the name of the server with the primary replica of a table, as one server has it, and something
 // else while it cannot say or a replica is missing.
 func primaryBy(t *testing.T, asked *r.Session) string {
 	t.Helper()

@@ -30,8 +30,10 @@ func (s *Store) with(ctx context.Context, f func(*link) error) error {
 	case !inTime:
 		s.pool.discard(l, false)
 	case err != nil && !answered(err):
-		s.config.Log.Warn("a connection to the database broke", "address", l.address, "error", told(err))
+		s.config.Log.Warn("a connection to the database broke", "address", l.address, "err", told(err))
 		s.pool.discard(l, true)
+	case cutOff(err):
+		s.pool.discard(l, false) // the next one is made to another server
 	default:
 		s.pool.put(l)
 	}
@@ -126,6 +128,17 @@ func answered(err error) bool {
 		new(r.RQLUserError), new(r.RQLInternalError), new(r.RQLAvailabilityError), new(r.RQLOpFailedError),
 		new(r.RQLOpIndeterminateError), new(r.RQLClientError), new(r.RQLCompileError),
 	} {
+		if errors.As(err, as) {
+			return true
+		}
+	}
+	return false
+}
+
+// cutOff reports whether a server said that it does not reach the table: another may, if this
+// one is cut off from the others.
+func cutOff(err error) bool {
+	for _, as := range []any{new(r.RQLOpFailedError), new(r.RQLOpIndeterminateError), new(r.RQLAvailabilityError)} {
 		if errors.As(err, as) {
 			return true
 		}

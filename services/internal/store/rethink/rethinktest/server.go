@@ -73,13 +73,19 @@ func StartCluster(t testing.TB, size int) []*Server {
 	t.Helper()
 	servers := make([]*Server, size)
 	for i := range servers {
-		var join []string
-		for _, other := range servers[:i] {
-			join = append(join, "--join", net.JoinHostPort("127.0.0.1", strconv.Itoa(other.cluster)))
-		}
-		servers[i] = Start(t, join...)
+		servers[i] = StartBeside(t, servers[:i]...)
 	}
 	return servers
+}
+
+// StartBeside starts a server that joins others.
+func StartBeside(t testing.TB, others ...*Server) *Server {
+	t.Helper()
+	var join []string
+	for _, other := range others {
+		join = append(join, "--join", net.JoinHostPort("127.0.0.1", strconv.Itoa(other.cluster)))
+	}
+	return Start(t, join...)
 }
 
 // start finds a free port, which somebody else may take before the server does, and
@@ -123,6 +129,19 @@ func (s *Server) Name() string { return fmt.Sprint("server_", s.port) }
 
 // Addr is where drivers connect to, HOST:PORT. It stays the same when the server restarts.
 func (s *Server) Addr() string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(s.port)) }
+
+// RestartApart restarts the server where the others of its cluster do not find it. It is for
+// the one that was started first, which looks for nobody.
+func (s *Server) RestartApart(t testing.TB) {
+	t.Helper()
+	s.Kill()
+	port, err := freePort(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.cluster = port
+	s.Restart(t)
+}
 
 // run starts the program and waits until it answers.
 func (s *Server) run(ctx context.Context) error {
