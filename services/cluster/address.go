@@ -15,6 +15,12 @@ func (c Config) addressesFree(ctx context.Context) error {
 		return nil
 	}
 	var errs []error
+	var held []net.Listener // until all are tried
+	defer func() {
+		for _, l := range held {
+			_ = l.Close()
+		}
+	}()
 	for i, address := range c.HTTP {
 		if _, port, err := net.SplitHostPort(address); err != nil || port == "0" {
 			continue // Validate tells of the first; the second is chosen later
@@ -24,7 +30,7 @@ func (c Config) addressesFree(ctx context.Context) error {
 			errs = append(errs, fmt.Errorf("cluster: %s: %w", nth(ClassEdge, i), err))
 			continue
 		}
-		defer func() { _ = l.Close() }() // not before all are tried
+		held = append(held, l)
 	}
 	return errors.Join(errs...)
 }

@@ -240,7 +240,12 @@ func TestServicesReachWhatTheyName(t *testing.T) {
 	for name, p := range all {
 		servicesReachWhatTheyName(t, name, p)
 	}
-	p := all["many"]
+	// What is written into .env is what every later "up" has.
+	env := map[string]string{}
+	for _, role := range services.Roles() {
+		env["TUTTI_"+strings.ToUpper(role)+"_REPLICAS"] = "7"
+	}
+	p, more := all["many"], load(t, stage(t), env, many)
 	for role, replicas := range map[string]int{"auth": 1, "profile": 1, "room": 2, "playlist": 2, "chat": 2, "edge": 2} {
 		s := p.Services[role]
 		got := *s.Deploy.Replicas
@@ -257,8 +262,6 @@ func TestServicesReachWhatTheyName(t *testing.T) {
 		if !prometheus {
 			t.Errorf("%s cannot be observed", role)
 		}
-		// What is written into .env is what every later "up" has.
-		more := load(t, stage(t), map[string]string{"TUTTI_" + strings.ToUpper(role) + "_REPLICAS": "7"}, many)
 		if n := *more.Services[role].Deploy.Replicas; n != 7 {
 			t.Errorf("%d replicas of %s, 7 are wanted", n, role)
 		}

@@ -20,10 +20,13 @@ import (
 // labels are those that the series of a metric have.
 type labels map[string]bool
 
-// foreign are the metrics that others than the program tell; HAProxy 2.6 and 3.2 have them.
+// foreign are the metrics that others than the program tell; HAProxy 2.6 and 3.2 have them, and
+// node_exporter since 0.16.
 var foreign = map[string]labels{
 	"haproxy_backend_active_servers":  {"proxy": true},
 	"haproxy_server_current_sessions": {"proxy": true, "server": true},
+	"node_filesystem_avail_bytes":     {"mountpoint": true, "fstype": true, "device": true},
+	"node_filesystem_size_bytes":      {"mountpoint": true, "fstype": true, "device": true},
 	"up":                              {},
 	"ALERTS":                          {"alertname": true, "alertstate": true},
 }
@@ -101,7 +104,7 @@ func measured(t *testing.T) map[string]labels {
 }
 
 var (
-	metricName = regexp.MustCompile(`\b((?:tutti|haproxy|process|go)_[a-z0-9_]+|up|ALERTS)\b(?:\{([^}]*)\})?`)
+	metricName = regexp.MustCompile(`\b((?:tutti|haproxy|node|process|go)_[a-z0-9_]+|up|ALERTS)\b(?:\{([^}]*)\})?`)
 	matcher    = regexp.MustCompile(`(\w+)\s*(?:=~|!~|!=|=)\s*"([^"]*)"`)
 	grouping   = regexp.MustCompile(`\bby \(([^)]*)\)`)
 	quoted     = regexp.MustCompile(`"[^"]*"`)

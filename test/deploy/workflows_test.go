@@ -117,6 +117,49 @@ func TestWorkflowsAskForNoMoreThanTheyNeed(t *testing.T) {
 	}
 }
 
+// What test/deploy needs to try a configuration is there wherever all of .ci/run, or its tests,
+// run: without it they are skipped.
+func TestWorkflowsInstallWhatTestsLookFor(t *testing.T) {
+	for name, id := range map[string]string{"ci.yml": "run", "release.yml": "check"} {
+		var commands []string
+		steps, _ := at(mapping(t, ".github/workflows/"+name), "jobs", id, "steps").([]any)
+		for _, step := range steps {
+			command, _ := at(step, "run").(string)
+			commands = append(commands, command)
+		}
+		all := strings.Join(commands, "\n")
+		for _, want := range []string{"rethinkdb.sh", "haproxy", "prometheus", "chromium"} {
+			if !strings.Contains(all, want) {
+				t.Errorf("%s: %s does not install %s", name, id, want)
+			}
+		}
+	}
+}
+
+// The guide's way to back up and restore the one container is what an engine tries in ci.yml.
+func TestTheBackupOfOneMachineIsTried(t *testing.T) {
+	_, section, _ := strings.Cut(text(t, "docs/guide/operations.md"), "\n### A backup of one machine\n")
+	section, _, _ = strings.Cut(section, "\n## ")
+	var tried []string
+	steps, _ := at(mapping(t, ".github/workflows/ci.yml"), "jobs", "image", "steps").([]any)
+	for _, step := range steps {
+		command, _ := at(step, "run").(string)
+		tried = append(tried, strings.Split(command, "\n")...)
+	}
+	told := 0
+	for _, block := range regexp.MustCompile("(?s)```sh\n(.*?)```").FindAllStringSubmatch(section, -1) {
+		for _, line := range strings.Split(strings.TrimSpace(block[1]), "\n") {
+			told++
+			if !slices.Contains(tried, line) {
+				t.Errorf("nobody tries: %s", line)
+			}
+		}
+	}
+	if told < 12 {
+		t.Errorf("the guide tells %d commands", told)
+	}
+}
+
 // parts lists the sections that a job's matrix gives to .ci/run.
 func parts(job any) (out []string) {
 	include, _ := at(job, "strategy", "matrix", "include").([]any)

@@ -21,6 +21,9 @@ const (
 	surveyWait  = 10 * time.Second
 	// surveyAtOnce bounds the streams that are asked at the same time.
 	surveyAtOnce = 16
+	// replicaSilent is for how long a stream's leader has heard nothing of a replica, which
+	// answers it every second.
+	replicaSilent = 5 * time.Second
 )
 
 // A replica of a stream is one of these. The stream's leader is current.
@@ -159,7 +162,9 @@ func (b *Bus) lookStorage(ctx context.Context) (*storage, error) {
 	return &storage{used: float64(account.Store), limit: float64(max(account.Limits.MaxStore, 0))}, nil
 }
 
-// count sorts a stream's replicas; outside a cluster there is one, which has everything.
+// count sorts a stream's replicas; outside a cluster there is one, which has everything. A
+// server that was killed counts as offline here before the others say so, which takes them
+// minutes: its replica is silent.
 func count(c *jetstream.ClusterInfo) *tally {
 	if c == nil {
 		return &tally{replicaCurrent: 1}
@@ -169,8 +174,9 @@ func count(c *jetstream.ClusterInfo) *tally {
 		t[replicaCurrent]++
 	}
 	for _, r := range c.Replicas {
+		silent := r.Active > replicaSilent || r.Active == 0 && !r.Current // 0: since it leads
 		switch {
-		case r.Offline:
+		case r.Offline || silent:
 			t[replicaOffline]++
 		case r.Current:
 			t[replicaCurrent]++

@@ -25,8 +25,9 @@ import (
 
 func TestReplicasAreCountedByWhatTheyDo(t *testing.T) {
 	peers := func(list ...*jetstream.PeerInfo) []*jetstream.PeerInfo { return list }
-	current, behind := &jetstream.PeerInfo{Current: true}, &jetstream.PeerInfo{Lag: 7}
-	offline, gone := &jetstream.PeerInfo{Offline: true}, &jetstream.PeerInfo{Current: true, Offline: true}
+	current, behind := &jetstream.PeerInfo{Current: true, Active: time.Second}, &jetstream.PeerInfo{Active: time.Second, Lag: 7}
+	offline, gone := &jetstream.PeerInfo{Active: time.Second, Offline: true}, &jetstream.PeerInfo{Current: true, Offline: true}
+	killed, unheard := &jetstream.PeerInfo{Current: true, Active: 6 * time.Second}, &jetstream.PeerInfo{Lag: 7}
 	for what, c := range map[string]struct {
 		said *jetstream.ClusterInfo
 		want tally
@@ -37,6 +38,8 @@ func TestReplicasAreCountedByWhatTheyDo(t *testing.T) {
 		"one catches up":     {&jetstream.ClusterInfo{Leader: "n1", Replicas: peers(behind, current)}, tally{2, 1, 0}},
 		"one is away":        {&jetstream.ClusterInfo{Leader: "n1", Replicas: peers(offline, current)}, tally{2, 0, 1}},
 		"it had all":         {&jetstream.ClusterInfo{Leader: "n1", Replicas: peers(gone, behind)}, tally{1, 1, 1}},
+		"one was killed":     {&jetstream.ClusterInfo{Leader: "n1", Replicas: peers(killed, current)}, tally{2, 0, 1}},
+		"another leads then": {&jetstream.ClusterInfo{Leader: "n1", Replicas: peers(unheard, behind)}, tally{1, 1, 1}},
 		"there is no leader": {&jetstream.ClusterInfo{Replicas: peers(offline, current)}, tally{1, 0, 1}},
 	} {
 		if got := count(c.said); *got != c.want {
@@ -249,7 +252,7 @@ func TestAServerThatGoesIsSeenUntilItIsBack(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer func() { _ = l.Close() }()
+		t.Cleanup(func() { _ = l.Close() })
 		dirs[i], routes = t.TempDir(), append(routes, &url.URL{Scheme: "nats", Host: l.Addr().String()})
 		held = append(held, l)
 	}

@@ -134,7 +134,7 @@ func (b *Bus) ensure(ctx context.Context, want jetstream.StreamConfig) error {
 }
 
 // look finds a stream. A cluster that has no leader yet does not answer at all, so it is not
-// waited for as long as for other answers: who looks looks again.
+// waited for as long as for other answers: who looks does so again.
 func (b *Bus) look(ctx context.Context, name string) (jetstream.Stream, error) {
 	ctx, cancel := context.WithTimeout(ctx, lookWait)
 	defer cancel()
