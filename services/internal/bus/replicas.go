@@ -76,13 +76,9 @@ func startSurvey(ctx context.Context, b *Bus, services []string) *survey {
 	return s
 }
 
-// start begins with a first survey, of which at most lookWait is waited for.
 func (s *survey) start(ctx context.Context, reg *telemetry.Registry) {
 	s.tallies, s.done = make([]*tally, len(s.streams)), make(chan struct{})
 	s.tell(reg)
-	first, cancel := context.WithTimeout(ctx, lookWait)
-	s.take(first)
-	cancel()
 	ctx, s.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	go s.run(ctx)
 }
@@ -104,13 +100,13 @@ func (s *survey) run(ctx context.Context) {
 	t := time.NewTicker(surveyEvery)
 	defer t.Stop()
 	for {
+		round, cancel := context.WithTimeout(ctx, surveyWait)
+		s.take(round)
+		cancel()
 		select {
 		case <-ctx.Done():
 			return
 		case <-t.C:
-			round, cancel := context.WithTimeout(ctx, surveyWait)
-			s.take(round)
-			cancel()
 		}
 	}
 }

@@ -121,7 +121,7 @@ func normalise(ref string) (*url.URL, error) {
 	}
 	u.Host = strings.TrimSuffix(strings.ToLower(u.Host), ":"+map[string]string{"http": "80", "https": "443"}[u.Scheme])
 	u.Host = strings.TrimSuffix(u.Host, ":")
-	if u.Hostname() == "" {
+	if clean(u.Hostname()) == "" { // nothing that could be shown, and no host has such a name
 		return nil, fmt.Errorf("%w: not a valid address", ErrUnknown)
 	}
 	u.Fragment, u.RawFragment = "", ""
