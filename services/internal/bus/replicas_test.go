@@ -159,6 +159,14 @@ func started(t *testing.T, cfg Config) (*Bus, func() string) {
 		defer cancel()
 		b.Close(ctx)
 	})
+	for over := time.Now().Add(30 * time.Second); ; time.Sleep(time.Millisecond) { // the first survey
+		if _, account := b.survey.known(); account {
+			break
+		}
+		if time.Now().After(over) {
+			t.Fatal("the streams are not surveyed")
+		}
+	}
 	return b, func() string { return telemetrytest.Scrape(t, cfg.Metrics) }
 }
 
