@@ -96,6 +96,15 @@ func (b *Bus) Consume(ctx context.Context, spec ConsumerSpec) (*Subscription, er
 		cfg.DeliverPolicy = jetstream.DeliverLastPerSubjectPolicy
 	}
 	c, err := b.js.CreateOrUpdateConsumer(ctx, spec.Stream, cfg)
+	for try := 1; spec.Restart && try < remakeTries && notMade(err); try++ {
+		// The server may still be removing the files of the one that was deleted, and takes
+		// those of the new one with them.
+		select {
+		case <-ctx.Done():
+		case <-time.After(remakePause):
+		}
+		c, err = b.js.CreateOrUpdateConsumer(ctx, spec.Stream, cfg)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("bus: consumer %s: %w", spec.Name, classify(err))
 	}
@@ -104,6 +113,17 @@ func (b *Bus) Consume(ctx context.Context, spec ConsumerSpec) (*Subscription, er
 		return nil, fmt.Errorf("bus: consumer %s: %w", spec.Name, classify(err))
 	}
 	return &Subscription{it: it, consumer: c}, nil
+}
+
+const (
+	remakeTries = 5
+	remakePause = 50 * time.Millisecond
+)
+
+// notMade reports whether the server failed to make a consumer, for no reason of the caller's.
+func notMade(err error) bool {
+	var api *jetstream.APIError
+	return errors.As(err, &api) && api.ErrorCode == codeConsumerCreate
 }
 
 // Next waits for the next message. Missed heartbeats are not an error: it goes on until

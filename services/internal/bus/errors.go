@@ -52,6 +52,7 @@ const (
 	codeWrongLastSequenceConstant = 10164
 	codeNoMessage                 = 10037
 	codeStoreFailed               = 10077
+	codeConsumerCreate            = 10012
 	codeMaxBytes                  = 10047
 	codeNoPeers                   = 10005 // a cluster whose servers have not all found each other
 	codeNoStream                  = 10059
