@@ -1,17 +1,12 @@
 package aggregate_test
 
 import (
-	"context"
 	"fmt"
-	"log/slog"
 	"testing"
 	"time"
 
-	"github.com/nats-io/nats-server/v2/server"
-
 	"github.com/tuttihq/tutti/services/internal/aggregate"
 	"github.com/tuttihq/tutti/services/internal/aggregate/aggregatetest"
-	"github.com/tuttihq/tutti/services/internal/bus"
 	"github.com/tuttihq/tutti/subjects"
 )
 
@@ -19,33 +14,7 @@ import (
 // keep what comes after them waiting, and nothing is done twice.
 func TestLostAcknowledgementsFreeTheirPlaces(t *testing.T) {
 	t.Parallel()
-	s, err := server.NewServer(&server.Options{
-		Host: "127.0.0.1", Port: server.RANDOM_PORT, JetStream: true, StoreDir: t.TempDir(), NoSigs: true, NoLog: true, MaxPayload: bus.MaxPayload,
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, d := range []subjects.Door{subjects.DoorAsk, subjects.DoorQueue} {
-		if err := s.GlobalAccount().AddMapping(subjects.Mapping(d, 1)); err != nil {
-			t.Fatal(err)
-		}
-	}
-	s.Start()
-	t.Cleanup(func() { s.Shutdown(); s.WaitForShutdown() })
-	if !s.ReadyForConnections(10 * time.Second) {
-		t.Fatal("the server is not ready")
-	}
-	cfg := bus.Defaults()
-	cfg.URL, cfg.Partitions = s.ClientURL(), 1
-	b, err := bus.Start(t.Context(), cfg, []string{"tally"}, slog.New(slog.DiscardHandler))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
-		defer cancel()
-		b.Close(ctx)
-	})
+	s, b := besideServer(t, 1)
 	startHost(t, b, aggregatetest.Tally{Name: "tally"}, "one", aggregate.Options{})
 	if err := s.GlobalAccount().AddMapping("$JS.ACK.COMMANDS.>", "nowhere.>"); err != nil {
 		t.Fatal(err)

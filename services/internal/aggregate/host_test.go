@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
 
 	"github.com/tuttihq/tutti/services/internal/aggregate"
@@ -345,4 +346,37 @@ func TestAReaderSeesWhatWasAcceptedBefore(t *testing.T) {
 	}); !errors.Is(err, stop) {
 		t.Fatalf("look's error came back as %v", err)
 	}
+}
+
+// besideServer starts a server of its own, as a deployment has one, and connects to it.
+func besideServer(t *testing.T, partitions int) (*server.Server, *bus.Bus) {
+	t.Helper()
+	s, err := server.NewServer(&server.Options{
+		Host: "127.0.0.1", Port: server.RANDOM_PORT, JetStream: true, StoreDir: t.TempDir(), NoSigs: true, NoLog: true, MaxPayload: bus.MaxPayload,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, d := range []subjects.Door{subjects.DoorAsk, subjects.DoorQueue} {
+		if err := s.GlobalAccount().AddMapping(subjects.Mapping(d, partitions)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.Start()
+	t.Cleanup(func() { s.Shutdown(); s.WaitForShutdown() })
+	if !s.ReadyForConnections(10 * time.Second) {
+		t.Fatal("the server is not ready")
+	}
+	cfg := bus.Defaults()
+	cfg.URL, cfg.Partitions = s.ClientURL(), partitions
+	b, err := bus.Start(t.Context(), cfg, []string{"tally"}, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		defer cancel()
+		b.Close(ctx)
+	})
+	return s, b
 }
