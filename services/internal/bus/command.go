@@ -16,10 +16,14 @@ import (
 )
 
 const (
-	// The first attempts are given up after askFirst, each later one after twice as long as
-	// the one before, up to askAttempt: an owner that died or stands still with a command in
-	// its hands is noticed soon, and one that is only slow is not asked to hurry for ever.
+	// The first attempt is given up after askFirst, the next ones after askSoon each: an owner
+	// that died or stands still with a command in its hands is noticed, and another asked,
+	// soon after the server has given that owner up (ping_interval in nats.conf). From askLong
+	// on each attempt has twice the time of the one before, up to askAttempt: an owner that is
+	// only slow is not asked to hurry for ever.
 	askFirst    = time.Second
+	askSoon     = 500 * time.Millisecond
+	askLong     = 3500 * time.Millisecond
 	askAttempt  = 3 * time.Second
 	askPauseMin = 10 * time.Millisecond
 	askPauseMax = 400 * time.Millisecond
@@ -61,13 +65,13 @@ func (b *Bus) ask(ctx context.Context, to subjects.Command, env subjects.Envelop
 	}
 	var last error
 	again := false
-	wait, lost := askFirst, 0
+	wait, lost := askFirst, time.Duration(0)
 	for pause := askPauseMin; ; pause = min(pause*2, askPauseMax) {
 		a, err := b.askOnce(ctx, subject, data, again, wait)
 		if errors.Is(err, context.DeadlineExceeded) {
-			if lost++; lost > 1 {
-				wait = min(2*wait, askAttempt)
-			}
+			lost += wait
+			wait = nextWait(wait, lost)
+			pause = askPauseMin // it has waited
 		}
 		// Nobody has it if nobody was there to take it, or if it was not let in.
 		again = again || !errors.Is(err, nats.ErrNoResponders) && subjects.CodeOf(a.Err()) != subjects.CodeBusy
@@ -90,6 +94,15 @@ func (b *Bus) ask(ctx context.Context, to subjects.Command, env subjects.Envelop
 		}
 		b.watch.retries.Inc()
 	}
+}
+
+// nextWait gives the time of the attempt after one that was given up, where all that were
+// given up took lost together.
+func nextWait(wait, lost time.Duration) time.Duration {
+	if lost < askLong {
+		return askSoon
+	}
+	return min(2*wait, askAttempt)
 }
 
 func (b *Bus) askOnce(ctx context.Context, subject string, data []byte, again bool, wait time.Duration) (subjects.Answer, error) {
