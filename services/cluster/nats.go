@@ -78,7 +78,7 @@ func (c *Cluster) natsConf(n node) (string, error) {
 	} else {
 		say("max_payload: %d", maxPayload)
 		say("max_pending: %d", maxPending)
-		say("ping_interval: \"1s\"\nping_max: 2") // as in nats.conf
+		say("ping_interval: \"600ms\"\nping_max: 2") // as in nats.conf
 		say("jetstream { store_dir: %q, max_file: %d }", n.dir, c.cfg.NATSStore)
 		say("mappings {")
 		for _, d := range []subjects.Door{subjects.DoorAsk, subjects.DoorQueue} {
@@ -93,7 +93,7 @@ func (c *Cluster) natsConf(n node) (string, error) {
 	if len(c.nodes) == 1 {
 		return b.String(), nil
 	}
-	say("cluster {\n  name: tutti\n  listen: %q\n  no_advertise: true", at(n.routes))
+	say("cluster {\n  name: tutti\n  listen: %q\n  no_advertise: true\n  ping_interval: \"1s\"\n  ping_max: 2", at(n.routes))
 	login := ""
 	if password := c.memory.Passwords[userCluster]; password != "" {
 		say("  authorization: { user: %s, password: %q, timeout: 5 }", userCluster, password)
