@@ -154,7 +154,7 @@ func (p *program) tryUp() error {
 			p.placed = true
 		}
 		return nil
-	case <-time.After(patience):
+	case <-time.After(2 * patience): // it may have a database to prepare
 		p.kill()
 		return errors.New("the program did not become ready")
 	}

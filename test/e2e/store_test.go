@@ -15,6 +15,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	r "gopkg.in/rethinkdb/rethinkdb-go.v6"
 )
 
 // With TUTTI_TEST_STORE=rethinkdb every program of these tests keeps its documents in a
@@ -41,11 +43,26 @@ func storeSettings(t *testing.T, data string) []string {
 	if rethinkdb.err != nil {
 		t.Fatal(rethinkdb.err)
 	}
-	name := sha256.Sum256([]byte(data))
+	sum := sha256.Sum256([]byte(data))
+	name := "e2e_" + hex.EncodeToString(sum[:8])
+	t.Cleanup(func() { // a server with many tables takes ever longer to make further ones
+		if err := dropDatabase(rethinkdb.address, name); err != nil {
+			t.Errorf("drop the database %s: %v", name, err)
+		}
+	})
 	return []string{
 		"STORE__KIND=rethinkdb", "STORE__ADDRESSES=" + rethinkdb.address, "STORE__MAX_OPEN=4",
-		"STORE__DATABASE=e2e_" + hex.EncodeToString(name[:8]),
+		"STORE__DATABASE=" + name,
 	}
+}
+
+func dropDatabase(address, name string) error {
+	session, err := r.Connect(r.ConnectOpts{Address: address, InitialCap: 1, MaxOpen: 1})
+	if err != nil {
+		return err
+	}
+	drop := r.Branch(r.DBList().Contains(name), r.DBDrop(name), nil)
+	return errors.Join(drop.Exec(session, r.ExecOpts{Context: context.Background()}), session.Close())
 }
 
 func startRethinkDB() (address string, stop func(), err error) {
