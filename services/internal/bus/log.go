@@ -173,6 +173,9 @@ func (b *Bus) Read(ctx context.Context, stream, subject string, from uint64, f f
 	from = max(from, 1)
 	var pending uint64
 	for {
+		if ctx.Err() != nil { // whatever has arrived meanwhile
+			return fmt.Errorf("bus: read: %w", classify(ctx.Err()))
+		}
 		// A short tail comes without the cost of making a consumer, a long one without the
 		// cost of four headers a message.
 		if pending > readLong {

@@ -218,6 +218,9 @@ func TestARebuildEndsOnTheDisk(t *testing.T) {
 // The database is killed at once after the last write, and comes back before or after it is
 // asked: all documents are there, though nothing happens any more.
 func TestAKilledDatabaseLosesNothing(t *testing.T) {
+	if testing.Short() {
+		t.Skip("kills and starts a database three times")
+	}
 	server := rethinktest.Start(t)
 	w := newWorld(t)
 	db, err := rethink.Open(t.Context(), rethink.Config{

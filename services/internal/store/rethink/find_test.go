@@ -126,6 +126,9 @@ func found(g *rapid.T, s store.Store, q store.Query) []string {
 // A page is read from its place in the index, however large the table is: the database
 // counts the documents that it reads.
 func TestFindReadsAPageNotATable(t *testing.T) {
+	if testing.Short() {
+		t.Skip("fills a table")
+	}
 	config := fresh(t)
 	s := open(t, config, store.Table{Name: "rooms", Indexes: []store.Index{
 		{Name: "by_kind_and_rank", Fields: []string{"kind", "rank"}},
