@@ -71,6 +71,7 @@ func StartHost[S, C, E any](ctx context.Context, b *bus.Bus, m Machine[S, C, E],
 	h.engine = NewEngine(m, NewJournal(b, h.service), opt)
 	h.unhook = b.OnReconnect(mem.reconnected)
 	h.rebalance()
+	h.members.here()
 	h.wg.Go(h.run)
 	return h, nil
 }

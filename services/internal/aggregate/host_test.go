@@ -215,6 +215,49 @@ func TestReplicasShareThePartitionsAndTakeOver(t *testing.T) {
 	}
 }
 
+// Whoever asks while a replica comes or goes is heard at once: a partition that changes hands
+// is never without an owner.
+func TestAPartitionThatChangesHandsIsNeverWithoutAnOwner(t *testing.T) {
+	b := startBus(t)
+	m := aggregatetest.Tally{Name: "tally"}
+	startHost(t, b, m, "one", aggregate.Options{})
+	stop := make(chan struct{})
+	var asking sync.WaitGroup
+	var asked atomic.Int64
+	for w := range 4 {
+		asking.Go(func() {
+			for i := 0; ; i++ {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				to := fmt.Sprint(subjects.Root, ".cmd.tally.room-", i%200, ".add.user_", w)
+				if _, err := b.Conn().Request(to, encoded(t, newCommand(), json.RawMessage(`{"n":1}`)), 10*time.Second); err != nil {
+					t.Errorf("%s: %v", to, err)
+					return
+				}
+				asked.Add(1)
+			}
+		})
+	}
+	some := func() {
+		n := asked.Load() + 400
+		waitFor(t, func() bool { return t.Failed() || asked.Load() >= n })
+	}
+	some()
+	two := startHost(t, b, m, "two", aggregate.Options{})
+	waitFor(t, func() bool { return two.Partitions() > 0 })
+	some()
+	if two.Engine().Stats().Commits == 0 {
+		t.Error("the second replica did nothing")
+	}
+	stopHost(t, two)
+	some()
+	close(stop)
+	asking.Wait()
+}
+
 // While two processes believe that they own a partition, each attempt of a command reaches
 // one of them only: what one refused for good the other would carry out.
 func TestAnAttemptReachesOneOwnerOnly(t *testing.T) {

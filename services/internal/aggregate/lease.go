@@ -14,8 +14,10 @@ import (
 	"github.com/tuttihq/tutti/subjects"
 )
 
-// leaseNews is what replicas of a service tell each other: "I am here" every leaseBeat,
-// "I am new" at the start (everyone answers), "I go" at the end.
+// leaseNews is what replicas of a service tell each other: "I am new" at the start (everyone
+// answers, and lets go of nothing yet), "I am here" once it hears its partitions' commands
+// and then every leaseBeat, "I go" at the end, before it lets go. So a partition that changes
+// hands has both owners for a moment, which the log's fence sorts out, and is never without.
 type leaseNews struct {
 	Replica string `json:"replica"`
 	Hello   bool   `json:"hello,omitempty"`
@@ -101,6 +103,10 @@ func (m *members) hear(msg *nats.Msg) {
 	if json.Unmarshal(msg.Data, &n) != nil || n.Replica == "" || n.Replica == m.self {
 		return
 	}
+	if n.Hello {
+		m.here()
+		return
+	}
 	m.mu.Lock()
 	_, known := m.seen[n.Replica]
 	if n.Bye {
@@ -112,10 +118,10 @@ func (m *members) hear(msg *nats.Msg) {
 	if known == n.Bye {
 		m.note()
 	}
-	if n.Hello {
-		m.tell(leaseNews{Replica: m.self})
-	}
 }
+
+// here tells the others that this replica hears its partitions' commands.
+func (m *members) here() { m.tell(leaseNews{Replica: m.self}) }
 
 func (m *members) note() {
 	select {
