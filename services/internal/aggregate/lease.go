@@ -80,7 +80,9 @@ func joinMembers(ctx context.Context, b *bus.Bus, service, self string, log *slo
 		return nil, ctx.Err()
 	case <-t.C:
 	}
+	m.mu.Lock()
 	m.told = time.Now()
+	m.mu.Unlock()
 	m.note()
 	m.wg.Go(m.run)
 	return m, nil
@@ -105,9 +107,12 @@ func (m *members) hear(msg *nats.Msg) {
 	}
 	if n.Hello {
 		m.here()
-		return
 	}
 	m.mu.Lock()
+	if n.Hello && !m.told.IsZero() {
+		m.mu.Unlock()
+		return // it will say when it is here; of two that are new neither has anything to let go of
+	}
 	_, known := m.seen[n.Replica]
 	if n.Bye {
 		delete(m.seen, n.Replica)

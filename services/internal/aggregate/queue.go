@@ -28,9 +28,16 @@ const (
 	queueRetryMin = 50 * time.Millisecond
 	queueRetryMax = 5 * time.Second
 	queueReopen   = time.Second
+	// queueBegin is how long a new owner leaves the queue alone: until the one before has
+	// heard of it, and does not read along any more.
+	queueBegin = leaseListen
 	// queueCheck is how long nothing comes before the server is asked whether it believes
-	// to have handed something out.
-	queueCheck = 10 * time.Second
+	// to have handed something out; a new owner asks earlier, the first time after
+	// queueCheckMin and then after twice as long each time.
+	queueCheckMin = 500 * time.Millisecond
+	queueCheck    = 10 * time.Second
+	// queueLate is how long something may be under way that the server has handed out.
+	queueLate = 250 * time.Millisecond
 )
 
 // errQueueGap means that the server has handed messages out that did not arrive here: a
@@ -98,6 +105,7 @@ func (q *queue) wait() { q.wg.Wait() }
 
 func (q *queue) run() {
 	defer q.breaks.left(q)
+	q.sleep(queueBegin)
 	for q.ctx.Err() == nil {
 		err := q.read()
 		if q.ctx.Err() != nil {
@@ -136,8 +144,9 @@ func (q *queue) read() error {
 	}
 	q.before = s.LastSeq
 	q.breaks.ended(q)
+	quiet := queueCheckMin
 	for handed := uint64(0); ; handed++ {
-		m, err := q.next(sub, handed)
+		m, err := q.next(sub, handed, &quiet)
 		if err != nil {
 			return err
 		}
@@ -148,22 +157,35 @@ func (q *queue) read() error {
 	}
 }
 
-// next waits for the next message; handed is the number of the last one.
-func (q *queue) next(sub *bus.Subscription, handed uint64) (*bus.Message, error) {
+// next waits for the next message; handed is the number of the last one. The server is asked
+// after each time of quiet, which grows.
+func (q *queue) next(sub *bus.Subscription, handed uint64, quiet *time.Duration) (*bus.Message, error) {
+	within := func(d time.Duration) (m *bus.Message, silent bool, err error) {
+		ctx, cancel := context.WithTimeout(q.ctx, d)
+		defer cancel()
+		m, err = sub.Next(ctx)
+		return m, q.ctx.Err() == nil && errors.Is(err, context.DeadlineExceeded), err
+	}
 	for {
-		ctx, cancel := context.WithTimeout(q.ctx, queueCheck)
-		m, err := sub.Next(ctx)
-		cancel()
-		if err == nil || q.ctx.Err() != nil || !errors.Is(err, context.DeadlineExceeded) {
+		m, silent, err := within(*quiet)
+		if !silent {
 			return m, err
 		}
 		working := q.working()
-		switch n, unacked, err := sub.Handed(q.ctx); {
-		case err != nil || n != handed:
+		n, unacked, err := sub.Handed(q.ctx)
+		if err != nil {
 			return nil, errors.Join(err, errQueueGap)
-		case unacked > working: // nobody has taken the acknowledgements
+		}
+		if n != handed {
+			if m, silent, err = within(queueLate); !silent {
+				return m, err
+			}
+			return nil, errQueueGap
+		}
+		if *quiet == queueCheck && unacked > working { // nobody has taken the acknowledgements
 			return nil, errAcksLost
 		}
+		*quiet = min(2**quiet, queueCheck)
 	}
 }
 

@@ -108,6 +108,9 @@ func (b *Bus) Consume(ctx context.Context, spec ConsumerSpec) (*Subscription, er
 	if err != nil {
 		return nil, fmt.Errorf("bus: consumer %s: %w", spec.Name, classify(err))
 	}
+	if ctx.Err() != nil { // what is handed out to somebody who has gone would be held back
+		return nil, fmt.Errorf("bus: consumer %s: %w", spec.Name, classify(ctx.Err()))
+	}
 	it, err := c.Messages(jetstream.PullMaxMessages(max(1, spec.InFlight)), jetstream.PullExpiry(30*time.Second), jetstream.PullHeartbeat(5*time.Second))
 	if err != nil {
 		return nil, fmt.Errorf("bus: consumer %s: %w", spec.Name, classify(err))
