@@ -18,13 +18,14 @@ import (
 	"io"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"sync"
 	"testing"
 	"time"
 
 	"go.uber.org/goleak"
+
+	"github.com/tuttihq/tutti/test/built"
 )
 
 // root is the repository, as seen from the tests.
@@ -52,23 +53,14 @@ func run(m *testing.M) int {
 	return code
 }
 
-var built = sync.OnceValues(func() (string, error) {
-	out := filepath.Join(builds, "tutti")
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
-	defer cancel()
-	cmd := exec.CommandContext(ctx, "go", "build", "-o", out, "./cmd/tutti")
-	cmd.Dir = root
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0") // as the image is built
-	if text, err := cmd.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("building the program: %w\n%s", err, text)
-	}
-	return out, nil
+var executable = sync.OnceValues(func() (string, error) {
+	return built.Program(root, builds, nil, []string{"CGO_ENABLED=0"}) // as the image is built
 })
 
 // program gives the path of the program, which is built once.
 func program(t *testing.T) string {
 	t.Helper()
-	path, err := built()
+	path, err := executable()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -9,20 +9,28 @@
 package e2e
 
 import (
-	"context"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"runtime"
+	"sync"
 	"testing"
-	"time"
 
 	"go.uber.org/goleak"
+
+	"github.com/tuttihq/tutti/test/built"
 )
 
-// executable is the program under test.
-var executable string
+// builds is where the program is built.
+var builds string
+
+// executable gives the path of the program under test, which is built once.
+var executable = sync.OnceValues(func() (string, error) {
+	var flags []string
+	if raced {
+		flags = append(flags, "-race")
+	}
+	return built.Program(filepath.Join("..", ".."), builds, flags, nil)
+})
 
 func TestMain(m *testing.M) { os.Exit(run(m)) }
 
@@ -33,10 +41,7 @@ func run(m *testing.M) int {
 		return 1
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
-	if executable, err = build(dir); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
+	builds = dir
 	code := m.Run()
 	stopRethinkDB()
 	if err := goleak.Find(); err != nil && code == 0 {
@@ -44,24 +49,4 @@ func run(m *testing.M) int {
 		return 1
 	}
 	return code
-}
-
-// build compiles the program; like the tests themselves it needs the go command.
-func build(dir string) (string, error) {
-	out := filepath.Join(dir, "tutti")
-	if runtime.GOOS == "windows" {
-		out += ".exe"
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
-	defer cancel()
-	args := []string{"build", "-o", out}
-	if raced {
-		args = append(args, "-race")
-	}
-	cmd := exec.CommandContext(ctx, "go", append(args, "./cmd/tutti")...)
-	cmd.Dir = filepath.Join("..", "..")
-	if text, err := cmd.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("building the program: %w\n%s", err, text)
-	}
-	return out, nil
 }

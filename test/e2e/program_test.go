@@ -123,7 +123,11 @@ func (p *program) tryUp() error {
 		return err
 	}
 	defer func() { _ = stderr.Close() }()
-	cmd := exec.Command(executable, "up", "--data", p.data, "--http", p.http, "--nats", p.nats)
+	path, err := executable()
+	if err != nil {
+		return err
+	}
+	cmd := exec.Command(path, "up", "--data", p.data, "--http", p.http, "--nats", p.nats)
 	cmd.Env, cmd.Stderr, cmd.SysProcAttr = p.env, stderr, withParent()
 	stdout, err := cmd.StdoutPipe()
 	if err != nil {
@@ -223,11 +227,15 @@ func (p *program) tutti(args ...string) said {
 	p.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, executable, args...)
+	path, err := executable()
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	cmd := exec.CommandContext(ctx, path, args...)
 	var out, errs bytes.Buffer
 	cmd.Env, cmd.Stdout, cmd.Stderr = p.env, &out, &errs
 	cmd.Dir = filepath.Dir(p.logFile)
-	err := cmd.Run()
+	err = cmd.Run()
 	var exit *exec.ExitError
 	if err != nil && (!errors.As(err, &exit) || ctx.Err() != nil) {
 		p.t.Fatalf("tutti %s: %v\n%s", strings.Join(args, " "), err, errs.String())

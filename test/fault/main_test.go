@@ -18,15 +18,14 @@
 package fault
 
 import (
-	"context"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"testing"
-	"time"
 
 	"go.uber.org/goleak"
+
+	"github.com/tuttihq/tutti/test/built"
 )
 
 // executable gives the program under test, and is called by what needs it: the judges' own
@@ -42,21 +41,14 @@ func run(m *testing.M) int {
 		return 1
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
-	var built string
+	var path string
 	executable = func() (string, error) {
-		if built != "" {
-			return built, nil
+		if path != "" {
+			return path, nil
 		}
-		out := filepath.Join(dir, "tutti")
-		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
-		defer cancel()
-		cmd := exec.CommandContext(ctx, "go", "build", "-o", out, "./cmd/tutti")
-		cmd.Dir = filepath.Join("..", "..")
-		if text, err := cmd.CombinedOutput(); err != nil {
-			return "", fmt.Errorf("building the program: %w\n%s", err, text)
-		}
-		built = out
-		return out, nil
+		var err error
+		path, err = built.Program(filepath.Join("..", ".."), dir, nil, nil)
+		return path, err
 	}
 	code := m.Run()
 	if err := goleak.Find(); err != nil && code == 0 {
