@@ -262,8 +262,8 @@ func sound(ctx context.Context, p *person, room *tutti.Room) error {
 		case err != nil:
 			return err
 		case v.Room.Playback.Playing:
-			select {
-			case <-time.After(time.UnixMilli(v.Room.Playback.AnchorAt + 1).Sub(p.Clock().Now())):
+			select { // the clock is an estimate, a rough one on a machine with much to do
+			case <-time.After(time.UnixMilli(v.Room.Playback.AnchorAt).Add(time.Second / 2).Sub(p.Clock().Now())):
 				return nil
 			case <-ctx.Done():
 				return ctx.Err()
