@@ -225,12 +225,12 @@ type said struct {
 // tutti runs a command of the program to its end.
 func (p *program) tutti(args ...string) said {
 	p.t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	defer cancel()
 	path, err := executable()
 	if err != nil {
 		p.t.Fatal(err)
 	}
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
 	cmd := exec.CommandContext(ctx, path, args...)
 	var out, errs bytes.Buffer
 	cmd.Env, cmd.Stdout, cmd.Stderr = p.env, &out, &errs

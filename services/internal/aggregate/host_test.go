@@ -32,6 +32,12 @@ func startShards(t testing.TB, n int) *bus.Bus {
 	t.Helper()
 	cfg := bus.Defaults()
 	cfg.DataDir, cfg.Shards = t.TempDir(), n
+	return startOn(t, cfg)
+}
+
+// startOn connects a bus that the test closes.
+func startOn(t testing.TB, cfg bus.Config) *bus.Bus {
+	t.Helper()
 	b, err := bus.Start(t.Context(), cfg, []string{"tally"}, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
@@ -412,14 +418,5 @@ func besideServer(t *testing.T, partitions int) (*server.Server, *bus.Bus) {
 	}
 	cfg := bus.Defaults()
 	cfg.URL, cfg.Partitions = s.ClientURL(), partitions
-	b, err := bus.Start(t.Context(), cfg, []string{"tally"}, slog.New(slog.DiscardHandler))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
-		defer cancel()
-		b.Close(ctx)
-	})
-	return s, b
+	return s, startOn(t, cfg)
 }
